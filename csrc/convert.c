@@ -1,0 +1,314 @@
+/* One Python object to one register: the cases that convert.h does not take in place. */
+#include "convert.h"
+
+#include <math.h>
+#include <sys/mman.h>
+
+#include "errors.h"
+#include "structs.h"
+
+bool
+memory_take(memory *m, size_t size)
+{
+    m->size = size;
+    if (size <= HEAP_LIMIT) {
+        m->data = PyMem_RawMalloc(size);
+        m->origin = m->data != NULL ? MEMORY_HEAP : MEMORY_NONE;
+    }
+    else {
+        void *mapped = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        m->data = mapped != MAP_FAILED ? mapped : NULL;
+        m->origin = m->data != NULL ? MEMORY_MAPPED : MEMORY_NONE;
+    }
+    if (m->data == NULL)
+        PyErr_NoMemory();
+    return m->data != NULL;
+}
+
+bool
+memory_take_up_to(memory *m, size_t size)
+{
+    while (!memory_take(m, size)) {
+        if (size <= HEAP_LIMIT)
+            return false;
+        PyErr_Clear();
+        size /= 2;
+    }
+    return true;
+}
+
+void
+memory_give_back(memory *m)
+{
+    if (m->origin == MEMORY_HEAP)
+        PyMem_RawFree(m->data);
+    else if (m->origin == MEMORY_MAPPED)
+        munmap(m->data, m->size);
+    m->origin = MEMORY_NONE;
+}
+
+static bool
+refuse_range(const signature *sig, int i, PyObject *number)
+{
+    const argument *a = &sig->args[i];
+    int overflow;
+    long long value = PyLong_AsLongLongAndOverflow(number, &overflow);
+    if (overflow == 0)
+        return a->kind == KIND_WORD
+                   ? refuse(sig, i, PyExc_OverflowError, "must be in [0, 2**64 - 1], not %lld", value)
+                   : refuse(sig, i, PyExc_OverflowError, "must be in [%ld, %ld], not %lld", a->min, a->max, value);
+    return a->kind == KIND_WORD
+               ? refuse(sig, i, PyExc_OverflowError, "must be in [0, 2**64 - 1]: the int is too large")
+               : refuse(sig, i, PyExc_OverflowError, "must be in [%ld, %ld]: the int is too large", a->min, a->max);
+}
+
+/* `value` through __index__: a new reference, or NULL with the argument's own TypeError. */
+static PyObject *
+to_index(const signature *sig, int i, PyObject *value)
+{
+    if (!PyIndex_Check(value)) {
+        refuse_type(sig, i, value);
+        return NULL;
+    }
+    return PyNumber_Index(value);
+}
+
+bool
+convert_int(const signature *sig, int i, PyObject *value, long *out)
+{
+    const argument *a = &sig->args[i];
+    if (value == Py_None && a->nullable) {
+        *out = a->none;
+        return true;
+    }
+    PyObject *number = to_index(sig, i, value);
+    if (number == NULL)
+        return false;
+    int overflow;
+    long result = PyLong_AsLongAndOverflow(number, &overflow);
+    bool fits = overflow == 0 && result >= a->min && result <= a->max;
+    if (fits)
+        *out = result;
+    else
+        refuse_range(sig, i, number);
+    Py_DECREF(number);
+    return fits;
+}
+
+bool
+convert_word(const signature *sig, int i, PyObject *value, long *out)
+{
+    const argument *a = &sig->args[i];
+    if (value == Py_None && a->nullable) {
+        *out = a->none;
+        return true;
+    }
+    PyObject *number = to_index(sig, i, value);
+    if (number == NULL)
+        return false;
+    unsigned long result = PyLong_AsUnsignedLong(number);
+    bool fits = !(result == (unsigned long)-1 && PyErr_Occurred());
+    if (fits) {
+        *out = (long)result;
+    }
+    else if (PyErr_ExceptionMatches(PyExc_OverflowError)) {
+        PyErr_Clear();
+        refuse_range(sig, i, number);
+    }
+    Py_DECREF(number);
+    return fits;
+}
+
+bool
+convert_fd(const signature *sig, int i, PyObject *value, long *out)
+{
+    if (PyIndex_Check(value) || value == Py_None)
+        return convert_int(sig, i, value, out);
+    PyObject *fileno;
+#if PY_VERSION_HEX >= 0x030D0000
+    if (PyObject_GetOptionalAttrString(value, "fileno", &fileno) < 0)
+        return false;
+#else
+    fileno = PyObject_GetAttrString(value, "fileno");
+    if (fileno == NULL && !PyErr_ExceptionMatches(PyExc_AttributeError))
+        return false;
+    PyErr_Clear();
+#endif
+    if (fileno == NULL)
+        return refuse_type(sig, i, value);
+    PyObject *number = PyObject_CallNoArgs(fileno);
+    Py_DECREF(fileno);
+    if (number == NULL)
+        return false;
+    bool good = PyLong_Check(number);
+    if (good)
+        good = convert_int(sig, i, number, out);
+    else
+        refuse(sig, i, PyExc_TypeError, "must have a fileno() that returns an int, not %s", Py_TYPE(number)->tp_name);
+    Py_DECREF(number);
+    return good;
+}
+
+PyObject *
+convert_path(const signature *sig, int i, PyObject *value)
+{
+    PyObject *path = PyOS_FSPath(value);
+    if (path == NULL) {
+        /* An error of __fspath__ itself is the caller's; that there is none is ours to tell. */
+        bool lacking = PyErr_ExceptionMatches(PyExc_TypeError)
+                       && !PyObject_HasAttrString((PyObject *)Py_TYPE(value), "__fspath__");
+        if (lacking) {
+            PyErr_Clear();
+            refuse_type(sig, i, value);
+        }
+        return NULL;
+    }
+    PyObject *encoded = path;
+    if (PyUnicode_Check(path)) {
+        encoded = PyUnicode_EncodeFSDefault(path);
+        Py_DECREF(path);
+        if (encoded == NULL)
+            return NULL;
+    }
+    if (strlen(PyBytes_AS_STRING(encoded)) != (size_t)PyBytes_GET_SIZE(encoded)) {
+        refuse(sig, i, PyExc_ValueError, "must not contain a NUL byte");
+        Py_DECREF(encoded);
+        return NULL;
+    }
+    return encoded;
+}
+
+bool
+convert_buffer(const signature *sig, int i, PyObject *value, bool writable, Py_buffer *view)
+{
+    if (!PyObject_CheckBuffer(value))
+        return refuse_type(sig, i, value);
+    if (PyObject_GetBuffer(value, view, writable ? PyBUF_WRITABLE : PyBUF_SIMPLE) == 0)
+        return true;
+    /* Ask for less, to tell which of the two demands the buffer does not meet. */
+    PyObject *type, *error, *traceback;
+    PyErr_Fetch(&type, &error, &traceback);
+    if (PyObject_GetBuffer(value, view, PyBUF_FULL_RO) == 0) {
+        bool read_only = writable && view->readonly;
+        bool contiguous = PyBuffer_IsContiguous(view, 'C');
+        PyBuffer_Release(view);
+        if (read_only || !contiguous) {
+            Py_XDECREF(type);
+            Py_XDECREF(error);
+            Py_XDECREF(traceback);
+            return read_only ? refuse(sig, i, PyExc_TypeError, "must be writable, not a read-only %s",
+                                      Py_TYPE(value)->tp_name)
+                             : refuse(sig, i, PyExc_BufferError, "must be one contiguous block of memory");
+        }
+    }
+    else {
+        PyErr_Clear();
+    }
+    PyErr_Restore(type, error, traceback);
+    return false;
+}
+
+bool
+convert_count(const signature *sig, int i, PyObject *value, long *out)
+{
+    PyObject *number = to_index(sig, i, value);
+    if (number == NULL)
+        return false;
+    int overflow;
+    long count = PyLong_AsLongAndOverflow(number, &overflow);
+    Py_DECREF(number);
+    if (overflow < 0 || (overflow == 0 && count < 0))
+        return refuse(sig, i, PyExc_ValueError, "must be a count of bytes, not negative");
+    *out = overflow > 0 || count > MAX_TRANSFER ? MAX_TRANSFER : count;
+    return true;
+}
+
+bool
+convert_timespec(const module_state *state, const signature *sig, int i, PyObject *value, struct timespec *out)
+{
+    if (Py_IS_TYPE(value, state->struct_types[STRUCT_Timespec])) {
+        memcpy(out, ((struct_object *)value)->data, sizeof(*out));
+        return true;
+    }
+    if (PyFloat_Check(value)) {
+        double seconds = PyFloat_AS_DOUBLE(value), whole = floor(seconds);
+        if (!(fabs(seconds) < 9.2e18))
+            return refuse(sig, i, PyExc_OverflowError, "is too many seconds for 64 bits");
+        out->tv_sec = (time_t)whole;
+        /* Rounded up: a wait is never shorter than what was asked for. */
+        out->tv_nsec = (long)ceil((seconds - whole) * 1e9);
+        if (out->tv_nsec >= 1000000000) {
+            out->tv_sec++;
+            out->tv_nsec = 0;
+        }
+        return true;
+    }
+    if (!PyIndex_Check(value))
+        return refuse_type(sig, i, value);
+    PyObject *number = PyNumber_Index(value);
+    if (number == NULL)
+        return false;
+    int overflow;
+    long seconds = PyLong_AsLongAndOverflow(number, &overflow);
+    Py_DECREF(number);
+    if (overflow != 0)
+        return refuse(sig, i, PyExc_OverflowError, "is too many seconds for 64 bits");
+    out->tv_sec = seconds;
+    out->tv_nsec = 0;
+    return true;
+}
+
+PyObject *
+shorten(PyObject *object, Py_ssize_t length)
+{
+    _PyBytes_Resize(&object, length);
+    return object;
+}
+
+static int64_t
+monotonic_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000000000L + now.tv_nsec;
+}
+
+int64_t
+deadline_after(long milliseconds)
+{
+    return monotonic_now() + milliseconds * 1000000;
+}
+
+long
+milliseconds_until(int64_t deadline)
+{
+    int64_t left = deadline - monotonic_now();
+    return left > 0 ? (left + 999999) / 1000000 : 0;
+}
+
+PyObject *
+path_result(const char *data, Py_ssize_t length, PyObject *like)
+{
+    if (length > 0 && data[length - 1] == '\0')
+        length--;
+    bool bytes = like != NULL && PyBytes_Check(like);
+    if (like != NULL && !bytes && !PyUnicode_Check(like)) {
+        PyObject *path = PyOS_FSPath(like);
+        if (path == NULL)
+            return NULL;
+        bytes = PyBytes_Check(path);
+        Py_DECREF(path);
+    }
+    return bytes ? PyBytes_FromStringAndSize(data, length) : PyUnicode_DecodeFSDefaultAndSize(data, length);
+}
+
+PyObject *
+integer_result(const unsigned char *data, size_t size, bool is_signed)
+{
+    int64_t value = 0;
+    memcpy(&value, data, size);
+    unsigned unused = 64 - 8 * (unsigned)size;
+    if (is_signed)
+        return PyLong_FromLong((int64_t)((uint64_t)value << unused) >> unused);
+    return PyLong_FromUnsignedLong((unsigned long)value);
+}

@@ -1,0 +1,113 @@
+/* One Python object to one register: integers, descriptors, paths, buffers, time-outs, options.
+ *
+ * The inline functions take the common case; what they decline goes to the functions of convert.c. */
+#ifndef PYSYSCALL_CONVERT_H
+#define PYSYSCALL_CONVERT_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <string.h>
+#include <time.h>
+
+#include "signature.h"
+#include "state.h"
+
+/* The most that one read or write moves; the kernel cuts a larger count down to it. */
+#define MAX_TRANSFER 0x7ffff000L
+
+/* Room for what the kernel writes behind a pointer. */
+typedef union {
+    struct timespec timespec;
+    int64_t offset;
+    int length;
+    unsigned char bytes[16];
+} cell;
+
+/* Memory for out-arguments whose size is known only at the call. */
+typedef struct {
+    unsigned char *data;
+    size_t size;
+    enum { MEMORY_NONE, MEMORY_HEAP, MEMORY_MAPPED } origin;
+} memory;
+
+enum { HEAP_LIMIT = 64 << 20 };
+
+/* Takes `size` bytes; above HEAP_LIMIT address space that costs nothing until it is written to. Raises MemoryError. */
+bool memory_take(memory *m, size_t size);
+/* The same, but content with less than `size`. */
+bool memory_take_up_to(memory *m, size_t size);
+void memory_give_back(memory *m);
+
+/* Reads an exact int that fits in one machine digit (CPython's compact form). */
+static inline bool
+int_in_place(PyObject *value, long *out)
+{
+    if (!PyLong_CheckExact(value))
+        return false;
+#if PY_VERSION_HEX >= 0x030C0000
+    const PyLongObject *number = (const PyLongObject *)value;
+    if (!PyUnstable_Long_IsCompact(number))
+        return false;
+    *out = PyUnstable_Long_CompactValue(number);
+#else
+    const PyLongObject *number = (const PyLongObject *)value;
+    Py_ssize_t digits = Py_SIZE(number);
+    if (digits < -1 || digits > 1)
+        return false;
+    *out = digits * (long)number->ob_digit[0];
+#endif
+    return true;
+}
+
+/* Any int within the argument's [min, max]; OverflowError outside, TypeError for what is no integer. */
+bool convert_int(const signature *sig, int i, PyObject *value, long *out);
+/* Any int within 64 unsigned bits. */
+bool convert_word(const signature *sig, int i, PyObject *value, long *out);
+/* An int, an object with fileno(), or None where the argument allows it. */
+bool convert_fd(const signature *sig, int i, PyObject *value, long *out);
+
+/* The characters of an ASCII str or of bytes, in place; NULL for the rest, also where a NUL is inside. */
+static inline const char *
+path_in_place(PyObject *value)
+{
+    const char *text;
+    Py_ssize_t length;
+    if (PyUnicode_CheckExact(value) && PyUnicode_IS_COMPACT_ASCII(value)) {
+        text = PyUnicode_DATA(value);
+        length = PyUnicode_GET_LENGTH(value);
+    }
+    else if (PyBytes_CheckExact(value)) {
+        text = PyBytes_AS_STRING(value);
+        length = PyBytes_GET_SIZE(value);
+    }
+    else {
+        return NULL;
+    }
+    return strlen(text) == (size_t)length ? text : NULL;
+}
+
+/* The path as a new bytes object. */
+PyObject *convert_path(const signature *sig, int i, PyObject *value);
+
+/* A contiguous buffer over `value`, to be released. */
+bool convert_buffer(const signature *sig, int i, PyObject *value, bool writable, Py_buffer *view);
+/* A count of bytes to read, cut down to MAX_TRANSFER; ValueError where it is negative. */
+bool convert_count(const signature *sig, int i, PyObject *value, long *out);
+
+/* Seconds or a Timespec. */
+bool convert_timespec(const module_state *state, const signature *sig, int i, PyObject *value, struct timespec *out);
+
+/* `object`, a bytes that nobody else has seen, cut down to `length`; NULL with MemoryError. */
+PyObject *shorten(PyObject *object, Py_ssize_t length);
+
+/* Time-outs in milliseconds, measured on CLOCK_MONOTONIC in nanoseconds. */
+int64_t deadline_after(long milliseconds);
+long milliseconds_until(int64_t deadline);
+
+/* The result of an out-path, with or without its NUL: str, or bytes where `like` is bytes or a PathLike over bytes. */
+PyObject *path_result(const char *data, Py_ssize_t length, PyObject *like);
+
+/* An unsigned or signed little-endian integer of `size` bytes. */
+PyObject *integer_result(const unsigned char *data, size_t size, bool is_signed);
+
+#endif

@@ -1,0 +1,89 @@
+/* The module pysyscall._fast: every fast call, each an instance of the trampoline. */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include "trampoline.h"
+
+#include "generated/calls.inc"
+
+static PyObject *
+switch_vdso(PyObject *Py_UNUSED(module), PyObject *on)
+{
+    int enable = PyObject_IsTrue(on);
+    if (enable < 0)
+        return NULL;
+    vdso_enable(enable);
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef fast_methods[] = {
+#include "generated/methods.inc"
+    {"_vdso", switch_vdso, METH_O,
+     PyDoc_STR("_vdso($module, on, /)\n--\n\nLet clock_gettime and its kin use the vDSO, or make them enter the kernel.")},
+    {NULL, NULL, 0, NULL},
+};
+
+static const struct { const char *name, *target; } aliases[] = {
+#include "generated/aliases.inc"
+    {NULL, NULL},
+};
+
+static int
+fast_exec(PyObject *module)
+{
+    vdso_enable(true);
+    for (size_t k = 0; aliases[k].name != NULL; k++) {
+        PyObject *target = PyObject_GetAttrString(module, aliases[k].target);
+        int failed = target == NULL || PyModule_AddObjectRef(module, aliases[k].name, target) < 0;
+        Py_XDECREF(target);
+        if (failed)
+            return -1;
+    }
+    return struct_add_types(module);
+}
+
+static int
+fast_traverse(PyObject *module, visitproc visit, void *arg)
+{
+    const module_state *state = state_of(module);
+    for (unsigned k = 0; k < STRUCT_COUNT; k++)
+        Py_VISIT(state->struct_types[k]);
+    return 0;
+}
+
+static int
+fast_clear(PyObject *module)
+{
+    module_state *state = state_of(module);
+    for (unsigned k = 0; k < STRUCT_COUNT; k++)
+        Py_CLEAR(state->struct_types[k]);
+    return 0;
+}
+
+static PyModuleDef_Slot fast_slots[] = {
+    {Py_mod_exec, fast_exec},
+#if PY_VERSION_HEX >= 0x030C0000
+    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
+#endif
+#if PY_VERSION_HEX >= 0x030D0000
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+#endif
+    {0, NULL},
+};
+
+static struct PyModuleDef fast_module = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "pysyscall._fast",
+    .m_doc = PyDoc_STR("The system calls that are made straight from C, and the structs that they take and fill."),
+    .m_size = sizeof(module_state),
+    .m_methods = fast_methods,
+    .m_slots = fast_slots,
+    .m_traverse = fast_traverse,
+    .m_clear = fast_clear,
+};
+
+PyMODINIT_FUNC
+PyInit__fast(void)
+{
+    return PyModuleDef_Init(&fast_module);
+}

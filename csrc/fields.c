@@ -1,0 +1,273 @@
+/* One field of a struct: the kernel's bytes to a Python object, and back. */
+#include "fields.h"
+
+#include <arpa/inet.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/un.h>
+
+#include "state.h"
+
+static const module_state *
+state_of_object(PyObject *self)
+{
+    return PyType_GetModuleState(Py_TYPE(self));
+}
+
+static PyObject *
+get_scaled(const struct_field *field, const unsigned char *data)
+{
+    int64_t whole, fraction = 0;
+    memcpy(&whole, data + field->offset, sizeof(whole));
+    memcpy(&fraction, data + field->fraction, field->wide_fraction ? 8 : 4);
+    if (field->type == FIELD_SECONDS)
+        return PyFloat_FromDouble((double)whole + (double)fraction / field->per_second);
+    int64_t scale = 1000000000 / field->per_second, total;
+    if (!__builtin_mul_overflow(whole, 1000000000, &total) && !__builtin_add_overflow(total, fraction * scale, &total))
+        return PyLong_FromLong(total);
+    PyObject *seconds = PyLong_FromLong(whole), *billion = PyLong_FromLong(1000000000);
+    PyObject *rest = PyLong_FromLong(fraction * scale);
+    PyObject *product = seconds && billion ? PyNumber_Multiply(seconds, billion) : NULL;
+    PyObject *sum = product && rest ? PyNumber_Add(product, rest) : NULL;
+    Py_XDECREF(seconds);
+    Py_XDECREF(billion);
+    Py_XDECREF(rest);
+    Py_XDECREF(product);
+    return sum;
+}
+
+/* A path up to its NUL; an abstract name begins with one and is bytes to the end; unnamed is the empty str. */
+static PyObject *
+get_sun_path(const struct_field *field, const struct_object *object)
+{
+    const char *path = (const char *)object->data + field->offset;
+    Py_ssize_t length = object->size - field->offset;
+    if (length > 0 && path[0] == '\0')
+        return PyBytes_FromStringAndSize(path, length);
+    return PyUnicode_DecodeFSDefaultAndSize(path, length > 0 ? (Py_ssize_t)strnlen(path, (size_t)length) : 0);
+}
+
+static PyObject *
+get_address(int family, const unsigned char *at)
+{
+    char text[INET6_ADDRSTRLEN];
+    inet_ntop(family, at, text, sizeof(text));
+    return PyUnicode_FromString(text);
+}
+
+static PyObject *
+get_one(PyObject *self, const struct_field *field, const unsigned char *at)
+{
+    const struct_object *object = (const struct_object *)self;
+    union { uint8_t u8; int8_t s8; uint16_t u16; int16_t s16; uint32_t u32; int32_t s32; uint64_t u64; int64_t s64; } v;
+    switch (field->type) {
+    case FIELD_U8: return PyLong_FromLong(*at);
+    case FIELD_S8: return PyLong_FromLong((signed char)*at);
+    case FIELD_U16: memcpy(&v, at, 2); return PyLong_FromLong(v.u16);
+    case FIELD_S16: memcpy(&v, at, 2); return PyLong_FromLong(v.s16);
+    case FIELD_U32: memcpy(&v, at, 4); return PyLong_FromUnsignedLong(v.u32);
+    case FIELD_FD:
+    case FIELD_S32: memcpy(&v, at, 4); return PyLong_FromLong(v.s32);
+    case FIELD_U64: memcpy(&v, at, 8); return PyLong_FromUnsignedLong(v.u64);
+    case FIELD_S64: memcpy(&v, at, 8); return PyLong_FromLong(v.s64);
+    case FIELD_BE16: memcpy(&v, at, 2); return PyLong_FromLong(ntohs(v.u16));
+    case FIELD_BE32: memcpy(&v, at, 4); return PyLong_FromUnsignedLong(ntohl(v.u32));
+    case FIELD_TEXT: return PyUnicode_DecodeFSDefaultAndSize((const char *)at, (Py_ssize_t)strnlen((const char *)at, field->size));
+    case FIELD_BYTES: return PyBytes_FromStringAndSize((const char *)at, field->size);
+    case FIELD_TAIL: return PyBytes_FromStringAndSize((const char *)at, object->size - field->offset);
+    case FIELD_SUN_PATH: return get_sun_path(field, object);
+    case FIELD_IPV4: return get_address(AF_INET, at);
+    case FIELD_IPV6: return get_address(AF_INET6, at);
+    case FIELD_STRUCT: return struct_from_data(state_of_object(self), field->nested, at, field->size);
+    case FIELD_SECONDS:
+    case FIELD_NANOSECONDS: return get_scaled(field, object->data);
+    }
+    Py_UNREACHABLE();
+}
+
+PyObject *
+struct_get(PyObject *self, void *closure)
+{
+    const struct_field *field = closure;
+    const unsigned char *at = ((const struct_object *)self)->data + field->offset;
+    if (field->items <= 1)
+        return get_one(self, field, at);
+    PyObject *tuple = PyTuple_New(field->items);
+    for (unsigned k = 0; tuple != NULL && k < field->items; k++) {
+        PyObject *item = get_one(self, field, at + k * field->size);
+        if (item == NULL)
+            Py_CLEAR(tuple);
+        else
+            PyTuple_SET_ITEM(tuple, k, item);
+    }
+    return tuple;
+}
+
+static bool
+refuse_field(const struct_object *object, const struct_field *field, PyObject *exception, const char *what)
+{
+    PyErr_Format(exception, "%s() field '%s' %s", object->info->name, field->name, what);
+    return false;
+}
+
+/* The integer types by size and sign; the byte-order ones are swapped after the range is checked. */
+static bool
+set_integer(const struct_object *object, const struct_field *field, unsigned char *at, PyObject *value)
+{
+    PyObject *number = NULL;
+    if (PyIndex_Check(value))
+        number = PyNumber_Index(value);
+    else if (field->type == FIELD_FD) {
+        int fd = PyObject_AsFileDescriptor(value);
+        number = fd >= 0 ? PyLong_FromLong(fd) : NULL;
+    }
+    else
+        PyErr_Format(PyExc_TypeError, "%s() field '%s' must be an int, not %s", object->info->name, field->name,
+                     Py_TYPE(value)->tp_name);
+    if (number == NULL)
+        return false;
+    bool is_signed = field->type == FIELD_S8 || field->type == FIELD_S16 || field->type == FIELD_S32
+                     || field->type == FIELD_S64 || field->type == FIELD_FD;
+    unsigned unused = 64 - 8 * field->size;
+    uint64_t bits;
+    bool fits;
+    if (is_signed) {
+        int overflow;
+        int64_t n = PyLong_AsLongLongAndOverflow(number, &overflow);
+        fits = overflow == 0 && n >= INT64_MIN >> unused && n <= INT64_MAX >> unused;
+        bits = (uint64_t)n;
+    }
+    else {
+        bits = PyLong_AsUnsignedLongLong(number);
+        fits = !PyErr_Occurred() && bits <= UINT64_MAX >> unused;
+        PyErr_Clear();
+    }
+    Py_DECREF(number);
+    if (!fits) {
+        PyErr_Format(PyExc_OverflowError, "%s() field '%s' must fit in %s%d bits", object->info->name, field->name,
+                     is_signed ? "signed " : "unsigned ", 8 * field->size);
+        return false;
+    }
+    if (field->type == FIELD_BE16)
+        bits = htons((uint16_t)bits);
+    else if (field->type == FIELD_BE32)
+        bits = htonl((uint32_t)bits);
+    memcpy(at, &bits, field->size);
+    return true;
+}
+
+static bool
+set_address(const struct_object *object, const struct_field *field, unsigned char *at, PyObject *value)
+{
+    int family = field->type == FIELD_IPV4 ? AF_INET : AF_INET6;
+    const char *what = family == AF_INET ? "must be an IPv4 address such as '127.0.0.1'"
+                                         : "must be an IPv6 address such as '::1'";
+    if (!PyUnicode_Check(value))
+        return refuse_field(object, field, PyExc_TypeError, what);
+    Py_ssize_t length;
+    const char *text = PyUnicode_AsUTF8AndSize(value, &length);
+    if (text == NULL)
+        return false;
+    if (strlen(text) != (size_t)length || inet_pton(family, text, at) != 1)
+        return refuse_field(object, field, PyExc_ValueError, what);
+    return true;
+}
+
+static bool
+set_characters(struct_object *object, const struct_field *field, unsigned char *at, PyObject *value)
+{
+    PyObject *bytes;
+    if (field->type == FIELD_BYTES || field->type == FIELD_TAIL || PyUnicode_Check(value) || PyBytes_Check(value)) {
+        bytes = PyUnicode_Check(value) && field->type != FIELD_BYTES && field->type != FIELD_TAIL
+                    ? PyUnicode_EncodeFSDefault(value)
+                    : PyObject_CheckBuffer(value) ? PyBytes_FromObject(value) : NULL;
+    }
+    else if (field->type == FIELD_SUN_PATH) {
+        PyObject *path = PyOS_FSPath(value);
+        bytes = path != NULL && PyUnicode_Check(path) ? PyUnicode_EncodeFSDefault(path) : Py_XNewRef(path);
+        Py_XDECREF(path);
+    }
+    else {
+        bytes = NULL;
+    }
+    if (bytes == NULL) {
+        if (!PyErr_Occurred())
+            PyErr_Format(PyExc_TypeError, "%s() field '%s' cannot be a %s", object->info->name, field->name,
+                         Py_TYPE(value)->tp_name);
+        return false;
+    }
+    const char *text = PyBytes_AS_STRING(bytes);
+    Py_ssize_t length = PyBytes_GET_SIZE(bytes);
+    bool good = true;
+    bool abstract = field->type == FIELD_SUN_PATH && length > 0 && text[0] == '\0';
+    /* A path and a text end at their NUL, so one inside would be lost. */
+    bool ends_at_nul = field->type == FIELD_TEXT || (field->type == FIELD_SUN_PATH && !abstract);
+    Py_ssize_t room = field->type == FIELD_TEXT ? field->size - 1 : field->size;
+    if (ends_at_nul && strlen(text) != (size_t)length)
+        good = refuse_field(object, field, PyExc_ValueError, "must not contain a NUL byte");
+    else if (length > room) {
+        PyErr_Format(PyExc_ValueError, "%s() field '%s' has room for %zd bytes, not %zd", object->info->name,
+                     field->name, room, length);
+        good = false;
+    }
+    else if (field->type == FIELD_BYTES && length != field->size) {
+        PyErr_Format(PyExc_ValueError, "%s() field '%s' needs %d bytes, not %zd", object->info->name, field->name,
+                     field->size, length);
+        good = false;
+    }
+    if (good) {
+        memset(at, 0, field->size);
+        memcpy(at, text, (size_t)length);
+        if (field->type == FIELD_TAIL)
+            object->size = field->offset + length;
+        else if (field->type == FIELD_SUN_PATH)
+            object->size = field->offset + length + (length > 0 && !abstract && length < room);
+    }
+    Py_DECREF(bytes);
+    return good;
+}
+
+static bool
+set_one(struct_object *object, const struct_field *field, unsigned char *at, PyObject *value)
+{
+    switch (field->type) {
+    case FIELD_TEXT:
+    case FIELD_BYTES:
+    case FIELD_TAIL:
+    case FIELD_SUN_PATH: return set_characters(object, field, at, value);
+    case FIELD_IPV4:
+    case FIELD_IPV6: return set_address(object, field, at, value);
+    case FIELD_STRUCT: {
+        struct_object *nested = struct_coerce(state_of_object((PyObject *)object), field->nested, value);
+        if (nested == NULL) {
+            if (!PyErr_Occurred())
+                PyErr_Format(PyExc_TypeError, "%s() field '%s' must be a %s, not %s", object->info->name, field->name,
+                             struct_table[field->nested].name, Py_TYPE(value)->tp_name);
+            return false;
+        }
+        memcpy(at, nested->data, field->size);
+        Py_DECREF(nested);
+        return true;
+    }
+    default: return set_integer(object, field, at, value);
+    }
+}
+
+bool
+field_set(struct_object *object, const struct_field *field, PyObject *value)
+{
+    unsigned char *at = object->data + field->offset;
+    if (field->items <= 1)
+        return set_one(object, field, at, value);
+    PyObject *items = PySequence_Tuple(value);
+    if (items == NULL)
+        return false;
+    bool good = PyTuple_GET_SIZE(items) == field->items;
+    if (!good)
+        PyErr_Format(PyExc_ValueError, "%s() field '%s' needs %d items, not %zd", object->info->name, field->name,
+                     field->items, PyTuple_GET_SIZE(items));
+    for (unsigned k = 0; good && k < field->items; k++)
+        good = set_one(object, field, at + k * field->size, PyTuple_GET_ITEM(items, k));
+    Py_DECREF(items);
+    return good;
+}

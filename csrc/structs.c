@@ -1,0 +1,323 @@
+/* Struct objects: a Python object that holds the kernel's bytes and reads its fields when asked.
+ *
+ * Objects never change after they were made, so they can be hashed, shared between threads and handed out as
+ * read-only buffers. */
+#include "structs.h"
+
+#include <stddef.h>
+
+#include "fields.h"
+#include "state.h"
+
+#include "generated/structs.inc"
+
+static struct_object *
+allocate(PyTypeObject *type, const struct_info *info)
+{
+    struct_object *object = PyObject_Malloc(offsetof(struct_object, data) + info->size);
+    if (object == NULL)
+        return (struct_object *)PyErr_NoMemory();
+    PyObject_Init((PyObject *)object, type);
+    object->info = info;
+    object->size = info->size;
+    memset(object->data, 0, info->size);
+    return object;
+}
+
+struct_object *
+struct_new(const module_state *state, unsigned index)
+{
+    return allocate(state->struct_types[index], &struct_table[index]);
+}
+
+PyObject *
+struct_from_data(const module_state *state, unsigned index, const void *data, Py_ssize_t size)
+{
+    struct_object *object = struct_new(state, index);
+    if (object != NULL) {
+        memcpy(object->data, data, (size_t)size);
+        if (size >= struct_table[index].minimum)
+            object->size = size;
+    }
+    return (PyObject *)object;
+}
+
+struct_object *
+struct_coerce(const module_state *state, unsigned index, PyObject *value)
+{
+    PyTypeObject *type = state->struct_types[index];
+    if (Py_IS_TYPE(value, type))
+        return (struct_object *)Py_NewRef(value);
+    if (!PyTuple_CheckExact(value))
+        return NULL;
+    return (struct_object *)PyObject_CallObject((PyObject *)type, value);
+}
+
+static void
+struct_dealloc(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_Free(self);
+    Py_DECREF(type);
+}
+
+/* The info behind a type: its getset table is the key, so that no lookup by name is needed. */
+static const struct_info *
+info_of(PyTypeObject *type)
+{
+    for (unsigned k = 0; k < STRUCT_COUNT; k++)
+        if (type->tp_getset == struct_table[k].getset)
+            return &struct_table[k];
+    return NULL;
+}
+
+static const struct_field *
+field_named(const struct_info *info, PyObject *name)
+{
+    for (unsigned k = 0; k < info->count; k++)
+        if (PyUnicode_CompareWithASCIIString(name, info->fields[k].name) == 0)
+            return &info->fields[k];
+    PyErr_Format(PyExc_TypeError, "%s() has no field '%U'", info->name, name);
+    return NULL;
+}
+
+static bool
+set_by_name(struct_object *object, PyObject *changes)
+{
+    PyObject *name, *value;
+    Py_ssize_t position = 0;
+    while (changes != NULL && PyDict_Next(changes, &position, &name, &value)) {
+        const struct_field *field = field_named(object->info, name);
+        if (field == NULL || !field_set(object, field, value))
+            return false;
+    }
+    return true;
+}
+
+static PyObject *
+struct_construct(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    const struct_info *info = info_of(type);
+    Py_ssize_t given = PyTuple_GET_SIZE(args);
+    if (given > info->count)
+        return PyErr_Format(PyExc_TypeError, "%s() takes at most %d fields (%zd given)", info->name, info->count, given);
+    struct_object *object = allocate(type, info);
+    if (object == NULL)
+        return NULL;
+    if (info->is_sockaddr && info->family != 0)
+        memcpy(object->data, &info->family, sizeof(info->family));
+    if (info->is_sockaddr && info->minimum < info->size)
+        object->size = info->minimum;
+    for (Py_ssize_t k = 0; k < given; k++) {
+        const struct_field *field = &info->fields[k];
+        bool twice = false;
+        if (kwargs != NULL) {
+            PyObject *name = PyUnicode_FromString(field->name);
+            twice = name != NULL && PyDict_Contains(kwargs, name) == 1;
+            Py_XDECREF(name);
+        }
+        if (twice)
+            PyErr_Format(PyExc_TypeError, "%s() got field '%s' twice", info->name, field->name);
+        if (PyErr_Occurred() || !field_set(object, field, PyTuple_GET_ITEM(args, k))) {
+            Py_DECREF(object);
+            return NULL;
+        }
+    }
+    if (!set_by_name(object, kwargs))
+        Py_CLEAR(object);
+    return (PyObject *)object;
+}
+
+static PyObject *
+struct_replace(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+    const struct_object *old = (const struct_object *)self;
+    if (PyTuple_GET_SIZE(args) != 0)
+        return PyErr_Format(PyExc_TypeError, "%s.replace() takes fields by name only", old->info->name);
+    struct_object *object = allocate(Py_TYPE(self), old->info);
+    if (object == NULL)
+        return NULL;
+    memcpy(object->data, old->data, (size_t)old->size);
+    object->size = old->size;
+    if (!set_by_name(object, kwargs))
+        Py_CLEAR(object);
+    return (PyObject *)object;
+}
+
+static PyObject *
+struct_from_bytes(PyObject *type, PyObject *source)
+{
+    const struct_info *info = info_of((PyTypeObject *)type);
+    Py_buffer view;
+    if (PyObject_GetBuffer(source, &view, PyBUF_SIMPLE) < 0)
+        return NULL;
+    struct_object *object = NULL;
+    if (view.len < info->minimum || view.len > info->size)
+        info->minimum == info->size
+            ? PyErr_Format(PyExc_ValueError, "%s.from_bytes() needs %d bytes, not %zd", info->name, info->size, view.len)
+            : PyErr_Format(PyExc_ValueError, "%s.from_bytes() needs %d to %d bytes, not %zd", info->name,
+                           info->minimum, info->size, view.len);
+    else
+        object = allocate((PyTypeObject *)type, info);
+    if (object != NULL) {
+        memcpy(object->data, view.buf, (size_t)view.len);
+        object->size = view.len;
+    }
+    PyBuffer_Release(&view);
+    return (PyObject *)object;
+}
+
+static PyObject *
+struct_to_bytes(PyObject *self, PyObject *Py_UNUSED(ignored))
+{
+    const struct_object *object = (const struct_object *)self;
+    return PyBytes_FromStringAndSize((const char *)object->data, object->size);
+}
+
+static PyObject *
+struct_reduce(PyObject *self, PyObject *ignored)
+{
+    PyObject *make = PyObject_GetAttrString((PyObject *)Py_TYPE(self), "from_bytes");
+    return make != NULL ? Py_BuildValue("N(N)", make, struct_to_bytes(self, ignored)) : NULL;
+}
+
+static PyObject *
+struct_repr(PyObject *self)
+{
+    const struct_object *object = (const struct_object *)self;
+    PyObject *parts = PyList_New(0);
+    for (unsigned k = 0; parts != NULL && k < object->info->count; k++) {
+        const struct_field *field = &object->info->fields[k];
+        PyObject *value = struct_get(self, (void *)field);
+        PyObject *part = value != NULL ? PyUnicode_FromFormat("%s=%R", field->name, value) : NULL;
+        if (part == NULL || PyList_Append(parts, part) < 0)
+            Py_CLEAR(parts);
+        Py_XDECREF(part);
+        Py_XDECREF(value);
+    }
+    PyObject *comma = parts != NULL ? PyUnicode_FromString(", ") : NULL;
+    PyObject *joined = comma != NULL ? PyUnicode_Join(comma, parts) : NULL;
+    PyObject *text = joined != NULL ? PyUnicode_FromFormat("%s(%U)", object->info->name, joined) : NULL;
+    Py_XDECREF(joined);
+    Py_XDECREF(comma);
+    Py_XDECREF(parts);
+    return text;
+}
+
+static PyObject *
+struct_compare(PyObject *self, PyObject *other, int operation)
+{
+    if (!Py_IS_TYPE(other, Py_TYPE(self)) || (operation != Py_EQ && operation != Py_NE))
+        Py_RETURN_NOTIMPLEMENTED;
+    const struct_object *a = (const struct_object *)self, *b = (const struct_object *)other;
+    bool equal = a->size == b->size && memcmp(a->data, b->data, (size_t)a->size) == 0;
+    return PyBool_FromLong(equal == (operation == Py_EQ));
+}
+
+static Py_hash_t
+struct_hash(PyObject *self)
+{
+    PyObject *bytes = struct_to_bytes(self, NULL);
+    if (bytes == NULL)
+        return -1;
+    Py_hash_t hash = PyObject_Hash(bytes);
+    Py_DECREF(bytes);
+    return hash;
+}
+
+static int
+struct_buffer(PyObject *self, Py_buffer *view, int flags)
+{
+    struct_object *object = (struct_object *)self;
+    return PyBuffer_FillInfo(view, self, object->data, object->size, 1, flags);
+}
+
+static Py_ssize_t
+struct_length(PyObject *self)
+{
+    return ((const struct_object *)self)->info->sequence_count;
+}
+
+static PyObject *
+struct_item(PyObject *self, Py_ssize_t index)
+{
+    const struct_info *info = ((const struct_object *)self)->info;
+    if (index < 0 || index >= info->sequence_count) {
+        PyErr_Format(PyExc_IndexError, "%s index out of range", info->name);
+        return NULL;
+    }
+    return struct_get(self, (void *)&info->fields[info->sequence[index]]);
+}
+
+static PyMethodDef struct_methods[] = {
+    {"from_bytes", struct_from_bytes, METH_O | METH_CLASS,
+     PyDoc_STR("from_bytes($type, data, /)\n--\n\nThe struct that the kernel's bytes `data` hold.")},
+    {"to_bytes", struct_to_bytes, METH_NOARGS,
+     PyDoc_STR("to_bytes($self, /)\n--\n\nThe struct as the kernel's bytes.")},
+    {"replace", (PyCFunction)(void (*)(void))struct_replace, METH_VARARGS | METH_KEYWORDS,
+     PyDoc_STR("replace($self, /, **fields)\n--\n\nA copy in which the fields given by name are changed.")},
+    {"__replace__", (PyCFunction)(void (*)(void))struct_replace, METH_VARARGS | METH_KEYWORDS, NULL},
+    {"__reduce__", struct_reduce, METH_NOARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyTypeObject *
+make_type(PyObject *module, const struct_info *info)
+{
+    PyType_Slot slots[] = {
+        {Py_tp_doc, (void *)info->doc},
+        {Py_tp_new, struct_construct},
+        {Py_tp_dealloc, struct_dealloc},
+        {Py_tp_getset, info->getset},
+        {Py_tp_methods, struct_methods},
+        {Py_tp_repr, struct_repr},
+        {Py_tp_richcompare, struct_compare},
+        {Py_tp_hash, struct_hash},
+        {Py_bf_getbuffer, struct_buffer},
+        {info->sequence_count != 0 ? Py_sq_length : 0, struct_length},
+        {Py_sq_item, struct_item},
+        {0, NULL},
+    };
+    char name[80];
+    PyOS_snprintf(name, sizeof(name), "pysyscall.%s", info->name);
+    PyType_Spec spec = {
+        .name = name,
+        .basicsize = offsetof(struct_object, data),
+        .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
+        .slots = slots,
+    };
+    return (PyTypeObject *)PyType_FromModuleAndSpec(module, &spec, NULL);
+}
+
+/* __match_args__, so that `case Rlimit(soft, hard)` works. */
+static int
+add_match_args(PyTypeObject *type, const struct_info *info)
+{
+    PyObject *names = PyTuple_New(info->count);
+    for (unsigned k = 0; names != NULL && k < info->count; k++) {
+        PyObject *name = PyUnicode_InternFromString(info->fields[k].name);
+        if (name == NULL)
+            Py_CLEAR(names);
+        else
+            PyTuple_SET_ITEM(names, k, name);
+    }
+    int result = names != NULL ? PyDict_SetItemString(type->tp_dict, "__match_args__", names) : -1;
+    Py_XDECREF(names);
+    PyType_Modified(type);
+    return result;
+}
+
+int
+struct_add_types(PyObject *module)
+{
+    module_state *state = state_of(module);
+    for (unsigned k = 0; k < STRUCT_COUNT; k++) {
+        PyTypeObject *type = make_type(module, &struct_table[k]);
+        if (type == NULL)
+            return -1;
+        state->struct_types[k] = type;
+        if (add_match_args(type, &struct_table[k]) < 0 || PyModule_AddType(module, type) < 0)
+            return -1;
+    }
+    return 0;
+}

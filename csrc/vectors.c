@@ -1,0 +1,203 @@
+/* Python sequences to the kernel's arrays, and back: iovecs, CPU masks, arrays of structs and integers. */
+#include "vectors.h"
+
+#include <poll.h>
+
+#include "errors.h"
+#include "structs.h"
+
+/* `value` as a list or tuple; str and bytes are sequences too, but never what is meant. */
+static PyObject *
+fast_sequence(const signature *sig, int i, PyObject *value)
+{
+    bool usable = !PyUnicode_Check(value) && !PyObject_CheckBuffer(value) && (PySequence_Check(value) || PyIter_Check(value));
+    if (!usable) {
+        refuse_type(sig, i, value);
+        return NULL;
+    }
+    /* A tuple of its own: converting an element may run code that changes the caller's list. */
+    return PySequence_Tuple(value);
+}
+
+bool
+vector_acquire(const signature *sig, int i, PyObject *value, bool writable, vector *v)
+{
+    v->iov = v->iov_inline;
+    v->views = v->views_inline;
+    v->count = 0;
+    PyObject *sequence = fast_sequence(sig, i, value);
+    if (sequence == NULL)
+        return false;
+    Py_ssize_t count = PyTuple_GET_SIZE(sequence);
+    bool good = true;
+    if (count > VECTOR_INLINE) {
+        v->iov = PyMem_New(struct iovec, count);
+        v->views = PyMem_New(Py_buffer, count);
+        good = v->iov != NULL && v->views != NULL;
+        if (!good)
+            PyErr_NoMemory();
+    }
+    for (Py_ssize_t k = 0; good && k < count; k++) {
+        PyObject *item = PyTuple_GET_ITEM(sequence, k);
+        if (!PyObject_CheckBuffer(item)) {
+            good = refuse(sig, i, PyExc_TypeError, "item %zd must be a bytes-like object, not %s", k,
+                          Py_TYPE(item)->tp_name);
+        }
+        else {
+            good = convert_buffer(sig, i, item, writable, &v->views[k]);
+        }
+        if (good) {
+            v->iov[k] = (struct iovec){v->views[k].buf, (size_t)v->views[k].len};
+            v->count++;
+        }
+    }
+    Py_DECREF(sequence);
+    if (!good)
+        vector_release(v);
+    return good;
+}
+
+void
+vector_release(vector *v)
+{
+    for (Py_ssize_t k = 0; k < v->count; k++)
+        PyBuffer_Release(&v->views[k]);
+    v->count = 0;
+    if (v->iov != v->iov_inline)
+        PyMem_Free(v->iov);
+    if (v->views != v->views_inline)
+        PyMem_Free(v->views);
+}
+
+bool
+cpuset_from(const signature *sig, int i, PyObject *value, unsigned char mask[CPUSET_BYTES], long *length)
+{
+    memset(mask, 0, CPUSET_BYTES);
+    PyObject *iterator = PyUnicode_Check(value) ? NULL : PyObject_GetIter(value);
+    if (iterator == NULL) {
+        if (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_TypeError))
+            return false;
+        PyErr_Clear();
+        return refuse_type(sig, i, value);
+    }
+    long highest = 0;
+    PyObject *item;
+    bool good = true;
+    while (good && (item = PyIter_Next(iterator)) != NULL) {
+        long cpu = -1;
+        if (!PyLong_Check(item)) {
+            good = refuse(sig, i, PyExc_TypeError, "must hold CPU numbers, not %s", Py_TYPE(item)->tp_name);
+        }
+        else {
+            int overflow;
+            cpu = PyLong_AsLongAndOverflow(item, &overflow);
+            if (overflow != 0 || cpu < 0 || cpu >= 8 * CPUSET_BYTES)
+                good = refuse(sig, i, PyExc_ValueError, "must hold CPU numbers in [0, %d]", 8 * CPUSET_BYTES - 1);
+        }
+        Py_DECREF(item);
+        if (good) {
+            mask[cpu / 8] |= (unsigned char)(1 << cpu % 8);
+            highest = cpu > highest ? cpu : highest;
+        }
+    }
+    Py_DECREF(iterator);
+    *length = (highest / 64 + 1) * 8;
+    return good && !PyErr_Occurred();
+}
+
+PyObject *
+cpuset_result(const unsigned char *mask, Py_ssize_t length)
+{
+    PyObject *set = PySet_New(NULL);
+    for (Py_ssize_t cpu = 0; set != NULL && cpu < 8 * length; cpu++) {
+        if (!(mask[cpu / 8] & 1 << cpu % 8))
+            continue;
+        PyObject *number = PyLong_FromSsize_t(cpu);
+        if (number == NULL || PySet_Add(set, number) < 0)
+            Py_CLEAR(set);
+        Py_XDECREF(number);
+    }
+    return set;
+}
+
+bool
+structs_from(const module_state *state, const signature *sig, int i, PyObject *value, memory *m, long *count)
+{
+    PyObject *sequence = fast_sequence(sig, i, value);
+    if (sequence == NULL)
+        return false;
+    size_t size = sig->args[i].size;
+    Py_ssize_t items = PyTuple_GET_SIZE(sequence);
+    if (!memory_take(m, size * (size_t)items)) {
+        Py_DECREF(sequence);
+        return false;
+    }
+    bool good = true;
+    for (Py_ssize_t k = 0; good && k < items; k++) {
+        PyObject *item = PyTuple_GET_ITEM(sequence, k);
+        struct_object *element = struct_coerce(state, sig->args[i].type, item);
+        if (element == NULL) {
+            good = false;
+            if (!PyErr_Occurred())
+                refuse(sig, i, PyExc_TypeError, "item %zd must be a %s or a tuple of its fields, not %s", k,
+                       state->struct_types[sig->args[i].type]->tp_name, Py_TYPE(item)->tp_name);
+        }
+        else {
+            memcpy(m->data + size * (size_t)k, element->data, size);
+            Py_DECREF(element);
+        }
+    }
+    Py_DECREF(sequence);
+    *count = items;
+    if (!good)
+        memory_give_back(m);
+    return good;
+}
+
+PyObject *
+structs_result(const module_state *state, unsigned type, const unsigned char *data, Py_ssize_t count)
+{
+    PyObject *list = PyList_New(count);
+    for (Py_ssize_t k = 0; list != NULL && k < count; k++) {
+        struct_object *element = struct_new(state, type);
+        if (element == NULL) {
+            Py_CLEAR(list);
+            break;
+        }
+        memcpy(element->data, data + element->size * k, (size_t)element->size);
+        PyList_SET_ITEM(list, k, (PyObject *)element);
+    }
+    return list;
+}
+
+PyObject *
+ready_result(const module_state *state, unsigned type, const unsigned char *data, Py_ssize_t count)
+{
+    const struct pollfd *polled = (const struct pollfd *)data;
+    PyObject *list = PyList_New(0);
+    for (Py_ssize_t k = 0; list != NULL && k < count; k++) {
+        if (polled[k].revents == 0)
+            continue;
+        PyObject *element = struct_from_data(state, type, &polled[k], sizeof(polled[k]));
+        if (element == NULL || PyList_Append(list, element) < 0)
+            Py_CLEAR(list);
+        Py_XDECREF(element);
+    }
+    return list;
+}
+
+PyObject *
+integers_result(const unsigned char *data, size_t size, bool is_signed, Py_ssize_t count, bool as_tuple)
+{
+    PyObject *result = as_tuple ? PyTuple_New(count) : PyList_New(count);
+    for (Py_ssize_t k = 0; result != NULL && k < count; k++) {
+        PyObject *number = integer_result(data + size * (size_t)k, size, is_signed);
+        if (number == NULL)
+            Py_CLEAR(result);
+        else if (as_tuple)
+            PyTuple_SET_ITEM(result, k, number);
+        else
+            PyList_SET_ITEM(result, k, number);
+    }
+    return result;
+}

@@ -1,0 +1,39 @@
+/* Python sequences to the kernel's arrays, and back: iovecs, CPU masks, arrays of structs and integers. */
+#ifndef PYSYSCALL_VECTORS_H
+#define PYSYSCALL_VECTORS_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <sys/uio.h>
+
+#include "convert.h"
+#include "signature.h"
+#include "state.h"
+
+enum { VECTOR_INLINE = 8, CPUSET_BYTES = 1024 };
+
+/* Buffers held for one readv or writev. */
+typedef struct {
+    struct iovec *iov;
+    Py_buffer *views;
+    Py_ssize_t count;
+    struct iovec iov_inline[VECTOR_INLINE];
+    Py_buffer views_inline[VECTOR_INLINE];
+} vector;
+
+bool vector_acquire(const signature *sig, int i, PyObject *value, bool writable, vector *v);
+void vector_release(vector *v);
+
+/* CPU numbers to a mask; sets the mask's length in bytes, a multiple of 8. */
+bool cpuset_from(const signature *sig, int i, PyObject *value, unsigned char mask[CPUSET_BYTES], long *length);
+PyObject *cpuset_result(const unsigned char *mask, Py_ssize_t length);
+
+/* A sequence of struct objects or tuples, copied side by side into `m`. */
+bool structs_from(const module_state *state, const signature *sig, int i, PyObject *value, memory *m, long *count);
+PyObject *structs_result(const module_state *state, unsigned type, const unsigned char *data, Py_ssize_t count);
+/* Those of an array of pollfd whose revents are not zero. */
+PyObject *ready_result(const module_state *state, unsigned type, const unsigned char *data, Py_ssize_t count);
+
+PyObject *integers_result(const unsigned char *data, size_t size, bool is_signed, Py_ssize_t count, bool as_tuple);
+
+#endif

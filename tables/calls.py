@@ -1,0 +1,367 @@
+"""Read `calls/*.toml` and join each row with the kernel's: the table that all generated code reads.
+
+A row that disagrees with the kernel's arity or C types, or that names what does not exist, is
+refused by name.
+"""
+
+from __future__ import annotations
+
+import ast
+import errno
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from tables import enums, grammar, kinds, rows, structs
+from tables.enums import Enum
+from tables.grammar import Argument, GrammarError, Kind
+from tables.kinds import Rule
+from tables.rows import CArg, KernelRow, TableError
+from tables.structs import Struct
+
+FOLDER = Path(__file__).with_name("calls")
+
+Binding = Literal["fast", "wrapped", "raw_only"]
+Eintr = Literal["retry", "raise", "done", "remaining"]
+
+# What a row may say. `about` maps an argument to its docs line; `command` lists a family's calls.
+_TYPES: dict[str, type] = {
+    "signature": str,
+    "doc": str,
+    "about": dict,
+    "result": str,
+    "errors": list,
+    "binding": str,
+    "reason": str,
+    "blocks": bool,
+    "eintr": str,
+    "vdso": bool,
+    "aliases": list,
+    "replaced_by": str,
+    "danger": str,
+    "thread_only": bool,
+    "unlike_os": str,
+    "note": str,
+    "man": str,
+    "command": list,
+}
+_VDSO = {
+    "clock_gettime": "VDSO_CLOCK_GETTIME",
+    "gettimeofday": "VDSO_GETTIMEOFDAY",
+    "time": "VDSO_TIME",
+    "getcpu": "VDSO_GETCPU",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One kernel argument, with all that the rows say of it."""
+
+    index: int
+    name: str
+    kind: Kind
+    rule: Rule
+    c: CArg
+    parameter: str
+    """Its name as Python's argument; empty where Python gives nothing."""
+    default: str
+    """As Python writes it; empty where there is none."""
+    fallback: int
+    """What the register holds when the argument is left out, or always for a constant."""
+    condition: grammar.Condition | None
+    condition_bits: tuple[int, ...]
+    """The default holds if all bits of one of these are set; empty where it always holds."""
+    length: int
+    """The argument that carries this one's length, or -1."""
+    of: int
+    """The argument that this one is the length, size or remainder of, or -1."""
+    enum: Enum | None
+    struct: Struct | None
+    about: str
+
+    @property
+    def range(self) -> tuple[int, int]:
+        """The values that the register can take."""
+        if self.rule.range is not None:
+            return self.rule.range
+        low, high = kinds.C_RANGES.get(self.c.ctype.removeprefix("const "), kinds.U64)
+        if self.enum is not None and self.enum.kind == "flag" and (low, high) == kinds.S32:
+            high = 2**32 - 1
+        return low, high
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One row of the table."""
+
+    kernel: KernelRow
+    area: str
+    binding: Binding
+    signature: grammar.Signature
+    values: tuple[Value, ...]
+    doc: str
+    result: str
+    errors: tuple[str, ...]
+    reason: str
+    blocks: bool
+    eintr: Eintr
+    vdso: str
+    aliases: tuple[str, ...]
+    replaced_by: str
+    danger: str
+    thread_only: bool
+    unlike_os: str
+    note: str
+    man: str
+    commands: tuple[dict[str, Any], ...] = field(default=())
+
+    @property
+    def name(self) -> str:
+        return self.kernel.name
+
+    @property
+    def parameters(self) -> tuple[Value, ...]:
+        return tuple(value for value in self.values if value.parameter)
+
+    @property
+    def text(self) -> str:
+        """The call as Python writes it: `read(fd, buf)`."""
+        return f"{self.name}({', '.join(value.parameter for value in self.parameters)})"
+
+    @property
+    def outs(self) -> tuple[Value, ...]:
+        """The arguments that come back, in order."""
+        return tuple(value for value in self.values if value.rule.returns and value.rule.pointer)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Everything that `tables/` knows."""
+
+    kernel: rows.KernelTable
+    enums: dict[str, Enum]
+    structs: dict[str, Struct]
+    calls: dict[str, Call]
+
+    @property
+    def areas(self) -> dict[str, list[Call]]:
+        areas: dict[str, list[Call]] = {}
+        for call in self.calls.values():
+            areas.setdefault(call.area, []).append(call)
+        return areas
+
+
+def load(folder: Path = FOLDER) -> Table:
+    """The whole table; TableError names the file, the row and the argument that is wrong."""
+    kernel = rows.load()
+    all_enums = enums.load()
+    all_structs = structs.load(all_enums)
+    reader = _Reader(kernel, all_enums, all_structs)
+    calls: dict[str, Call] = {}
+    for path in sorted(folder.glob("*.toml")):
+        try:
+            body = tomllib.loads(path.read_text())
+        except tomllib.TOMLDecodeError as error:
+            raise TableError(f"{path.name}: {error}") from None
+        for name, row in body.items():
+            try:
+                if name in calls:
+                    raise TableError(f"the call stands in {calls[name].area}.toml too")
+                calls[name] = reader.read(name, path.stem, row)
+            except TableError as error:
+                raise TableError(f"{path.name}: {name}: {error}") from None
+    for call in calls.values():
+        if call.replaced_by and call.replaced_by not in reader.rows:
+            raise TableError(f"{call.name}: replaced_by: there is no call '{call.replaced_by}'")
+    return Table(kernel, all_enums, all_structs, calls)
+
+
+class _Reader:
+    """Joins one row after the other with the kernel's."""
+
+    def __init__(
+        self, kernel: rows.KernelTable, all_enums: dict[str, Enum], all_structs: dict[str, Struct]
+    ) -> None:
+        self.rows = {row.name: row for row in kernel.rows}
+        self.enums = all_enums
+        self.structs = all_structs
+        self.names = kinds.Names(frozenset(all_enums), frozenset(all_structs))
+        self.constants = {
+            member.name: member.value for enum in all_enums.values() for member in enum.members
+        }
+
+    def read(self, name: str, area: str, row: dict[str, Any]) -> Call:
+        kernel = self.rows.get(name)
+        if kernel is None:
+            raise TableError("the kernel has no such call")
+        if kernel.status != "live":
+            raise TableError("the kernel's row has no entry point any more")
+        for key, value in row.items():
+            if key not in _TYPES:
+                raise TableError(f"unknown key '{key}'")
+            if not isinstance(value, _TYPES[key]):
+                raise TableError(f"'{key}' must be a {_TYPES[key].__name__}")
+        for key in ("signature", "doc", "binding"):
+            if key not in row:
+                raise TableError(f"'{key}' is missing")
+        signature = grammar.parse(row["signature"])
+        values = tuple(self._values(kernel, signature, row.get("about", {})))
+        call = Call(
+            kernel=kernel,
+            area=area,
+            binding=row["binding"],
+            signature=signature,
+            values=values,
+            doc=row["doc"],
+            result=row.get("result", ""),
+            errors=tuple(row.get("errors", ())),
+            reason=row.get("reason", ""),
+            blocks=row.get("blocks", True),
+            eintr=row.get("eintr", "retry"),
+            vdso=_VDSO[name] if row.get("vdso", False) else "VDSO_NONE",
+            aliases=tuple(row.get("aliases", ())),
+            replaced_by=row.get("replaced_by", ""),
+            danger=row.get("danger", ""),
+            thread_only=row.get("thread_only", False),
+            unlike_os=row.get("unlike_os", ""),
+            note=row.get("note", ""),
+            man=row.get("man", f"{name}(2)"),
+            commands=tuple(row.get("command", ())),
+        )
+        self._check(call)
+        return call
+
+    def _check(self, call: Call) -> None:
+        for name in call.errors:
+            if name not in errno.errorcode.values() and not hasattr(errno, name):
+                raise TableError(f"errors: '{name}' is no errno")
+        if call.eintr not in ("retry", "raise", "done", "remaining"):
+            raise TableError(f"eintr: '{call.eintr}' is not retry, raise, done or remaining")
+        if call.binding not in ("fast", "wrapped", "raw_only"):
+            raise TableError(f"binding: '{call.binding}' is not fast, wrapped or raw_only")
+        if (call.binding == "raw_only") != bool(call.reason):
+            raise TableError("`reason` goes with binding = \"raw_only\", and is needed there")
+        result = call.signature.result
+        if result.word not in kinds.RESULTS and result.word not in self.enums:
+            raise TableError(f"'{result}' is no result")
+        if result.word in ("count of", "ready of"):
+            call.signature.index(result.operand)
+        if call.binding == "fast":
+            for value in call.values:
+                if not value.rule.engine:
+                    raise TableError(
+                        f"argument '{value.name}': the C engine has no '{value.kind}', "
+                        'so the call can\'t be binding = "fast"'
+                    )
+            if not kinds.RESULTS.get(result.word, "RESULT_INT"):
+                raise TableError(f"the C engine can't return '{result}'")
+        needed = [value for value in call.parameters if not value.default]
+        if call.parameters[: len(needed)] != tuple(needed):
+            raise TableError("an argument without a default follows one that has one")
+
+    def _values(
+        self, kernel: KernelRow, signature: grammar.Signature, about: dict[str, str]
+    ) -> Iterator[Value]:
+        arguments = signature.arguments
+        if len(arguments) != len(kernel.args):
+            raise TableError(
+                f"the signature has {len(arguments)} arguments, the kernel's has "
+                f"{len(kernel.args)}: {', '.join(map(str, kernel.args))}"
+            )
+        lengths = {
+            argument.kind.count: i
+            for i, argument in enumerate(arguments)
+            if argument.kind.count and not argument.kind.count.isdigit()
+        }
+        for name in lengths:
+            if arguments[signature.index(name)].kind.word != "len":
+                raise TableError(f"'{name}' is a length in brackets, so its kind must be `len`")
+        for name in about:
+            signature.index(name)
+        for i, (argument, c) in enumerate(zip(arguments, kernel.args, strict=True)):
+            try:
+                yield self._value(i, argument, c, signature, lengths, about.get(argument.name, ""))
+            except GrammarError as error:
+                raise GrammarError(f"argument '{argument.name}': {error}") from None
+
+    def _value(
+        self,
+        i: int,
+        argument: Argument,
+        c: CArg,
+        signature: grammar.Signature,
+        lengths: dict[str, int],
+        about: str,
+    ) -> Value:
+        kind = argument.kind
+        rule = kinds.rule_of(kind, self.names)
+        # Addresses travel as pointers and as words; what a command decides is either.
+        either = kind.word in ("by", "address", "const")
+        if rule.pointer != c.pointer and not either:
+            expected = "a pointer" if c.pointer else "no pointer"
+            raise GrammarError(f"'{kind}', but the kernel's `{c}` is {expected}")
+        length = of = -1
+        if kind.word == "len":
+            if argument.name not in lengths:
+                raise GrammarError("is a length, but no argument names it in brackets")
+            of = lengths[argument.name]
+        elif kind.word in ("size of", "tail of", "remaining"):
+            of = signature.index(kind.operand)
+        if kind.count and not kind.count.isdigit():
+            length = signature.index(kind.count)
+        else:
+            for j, other in enumerate(signature.arguments):
+                if other.kind.word == "size of" and other.kind.operand == argument.name:
+                    length = j
+        parameter = argument.name if rule.annotation else ""
+        if rule.engine == "KIND_STRUCTS_OUT":
+            parameter = kind.count
+        condition = argument.condition
+        default = argument.default
+        if kind.optional and parameter and not default and self._can_be_left_out(i, signature):
+            default = "None"
+        return Value(
+            index=i,
+            name=argument.name,
+            kind=kind,
+            rule=rule,
+            c=c,
+            parameter=parameter,
+            default=default,
+            fallback=self._constant(kind.operand if kind.word == "const" else default, rule),
+            condition=condition,
+            condition_bits=tuple(self._named(bit) for bit in condition.bits) if condition else (),
+            length=length,
+            of=of,
+            enum=self.enums.get(kind.word),
+            struct=self.structs.get(kind.operand or kind.word),
+            about=about,
+        )
+
+    def _can_be_left_out(self, i: int, signature: grammar.Signature) -> bool:
+        """Whether each later argument that Python gives has a default too."""
+        return all(
+            later.default or later.kind.optional or not kinds.rule_of(later.kind, self.names).annotation
+            for later in signature.arguments[i + 1 :]
+        )
+
+    def _named(self, name: str) -> int:
+        if name not in self.constants:
+            raise GrammarError(f"there is no constant '{name}'")
+        return self.constants[name]
+
+    def _constant(self, text: str, rule: Rule) -> int:
+        """The number behind a default: a literal, a constant's name, or None."""
+        if not text:
+            return 0
+        if text == "None":
+            return rule.none or 0
+        try:
+            value = ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            return self._named(text)
+        if not isinstance(value, int):
+            raise GrammarError(f"the default '{text}' is no integer and no constant")
+        return value

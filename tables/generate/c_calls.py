@@ -1,0 +1,166 @@
+"""The C side of each fast call: its signature as a constant, its instance of the engine, its method."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from tables import kinds
+from tables.calls import Call, Table, Value
+from tables.generate import docs
+
+_CELLS = {"s32": (4, True), "u32": (4, False), "s64": (8, True), "u64": (8, False)}
+
+
+def numbers(table: Table) -> str:
+    """The numbers of all live calls, as C constants."""
+    lines = [f"    NR_{row.name} = {row.number}," for row in table.kernel.rows if row.status == "live"]
+    return "\n".join(["enum syscall_number {", *lines, "};", ""])
+
+
+def aliases(table: Table) -> str:
+    """Other names under which a call is known."""
+    return "".join(
+        f'    {{"{alias}", "{call.name}"}},\n' for call in _fast(table) for alias in call.aliases
+    )
+
+
+def methods(table: Table) -> str:
+    """The entries of the module's method table."""
+    return "".join(
+        f'    {{"{call.name}", (PyCFunction)(void (*)(void))call_{call.name}, '
+        f"METH_FASTCALL | METH_KEYWORDS,\n     {_string(_doc(call))}}},\n"
+        for call in _fast(table)
+    )
+
+
+def calls(table: Table) -> str:
+    """One constant signature and one instance of the engine a call."""
+    return "\n".join(_call(call) for call in _fast(table))
+
+
+def _fast(table: Table) -> list[Call]:
+    found = [call for call in table.calls.values() if call.binding == "fast"]
+    return sorted(found, key=lambda call: call.kernel.number)
+
+
+def _doc(call: Call) -> str:
+    """The docstring, with the line before it from which `inspect` reads the signature."""
+    parameters = ["$module"]
+    for value in call.parameters:
+        default = "None" if value.default == "None" else str(value.fallback)
+        parameters.append(f"{value.parameter}={default}" if value.default else value.parameter)
+    return f"{call.name}({', '.join(parameters)})\n--\n\n{docs.docstring(call)}"
+
+
+def _string(text: str) -> str:
+    """A C string literal, a line of text a line."""
+    return "\n     ".join(json.dumps(line) for line in text.splitlines(keepends=True))
+
+
+def _call(call: Call) -> str:
+    result = call.signature.result
+    settings = {
+        "name": f'"{call.name}"',
+        "text": f'"{call.text}"',
+        "since": f'"{call.kernel.since}"',
+        "nr": f"NR_{call.name}",
+        "count": str(len(call.values)),
+        "parameters": str(len(call.parameters)),
+        "required": str(sum(not value.default for value in call.parameters)),
+        "blocks": str(call.blocks).lower(),
+        "result": kinds.RESULTS.get(result.word, "RESULT_INT"),
+        "result_of": str(call.signature.index(result.operand) if result.operand else -1),
+        "eintr": f"EINTR_{call.eintr.upper()}",
+        "timeout": str(_timeout(call)),
+        "vdso": call.vdso,
+    }
+    lines = [f"static const signature sig_{call.name} = {{"]
+    lines += [f"    .{key} = {value}," for key, value in settings.items()]
+    lines.append("    .args = {")
+    for value in call.values:
+        fields = ", ".join(f".{key} = {text}" for key, text in _argument(call, value))
+        lines.append(f"        {{{fields}}},")
+    lines += [
+        "    },",
+        "};",
+        "",
+        "static PyObject *",
+        f"call_{call.name}(PyObject *m, PyObject *const *args, Py_ssize_t n, PyObject *names)",
+        "{",
+        f"    return trampoline(&sig_{call.name}, m, args, n, names);",
+        "}",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _timeout(call: Call) -> int:
+    """The argument in milliseconds that is measured anew when the call is repeated."""
+    for value in call.values:
+        if call.eintr == "remaining" and value.kind.word == "msec":
+            return value.index
+    return -1
+
+
+def _argument(call: Call, value: Value) -> Iterator[tuple[str, str]]:
+    rule = value.rule
+    low, high = value.range
+    engine = rule.engine
+    if engine == "KIND_INT" and high > kinds.S64[1]:
+        engine = "KIND_WORD"
+    if engine == "KIND_STRUCTS_OUT":
+        low, high = _range_of_length(call, value)
+    if engine == "KIND_OPTION_IN":
+        low, high = kinds.S32[0], kinds.U32[1]
+    if engine == "KIND_ITEMS_OUT":
+        low, high = 0, call.values[value.length].fallback
+    if value.parameter:
+        yield "name", f'"{value.parameter}"'
+        yield "expected", json.dumps(rule.accepts)
+    yield "kind", engine
+    if value.default:
+        yield "optional", "true"
+    if value.kind.optional or rule.none is not None:
+        yield "nullable", "true"
+        yield "none", str(rule.none or 0)
+    yield "length", str(value.length)
+    if value.length >= 0 and call.values[value.length].rule.pointer:
+        yield "length_by_pointer", "true"
+    yield "of", str(_of(call, value))
+    yield "when", str(call.signature.index(value.condition.argument) if value.condition else -1)
+    if value.condition:
+        yield "when_bits", f"{{{', '.join(map(str, value.condition_bits))}}}"
+    if value.struct is not None:
+        yield "type", f"STRUCT_{value.struct.name}"
+        yield "size", str(value.struct.size)
+    elif rule.cell and rule.pointer:
+        size, signed = _CELLS[rule.cell]
+        yield "size", str(size)
+        yield "is_signed", str(signed).lower()
+        yield "is_fd", str(value.kind.word == "fd").lower()
+        yield "items", value.kind.count if value.kind.count.isdigit() else "1"
+    if engine in ("KIND_INT", "KIND_FD", "KIND_CELL_IN", "KIND_STRUCTS_OUT", "KIND_OPTION_IN"):
+        yield "min", _long(low)
+        yield "max", _long(high)
+    elif engine == "KIND_ITEMS_OUT":
+        yield "max", _long(high)
+    yield "fallback", _long(value.fallback)
+
+
+def _range_of_length(call: Call, value: Value) -> tuple[int, int]:
+    low, high = call.values[value.length].range
+    return max(low, 0), high
+
+
+def _of(call: Call, value: Value) -> int:
+    if value.rule.engine == "KIND_PATH_OUT":
+        paths = [other.index for other in call.values if other.rule.engine == "KIND_PATH"]
+        return paths[0] if paths else -1
+    return value.of if value.rule.engine == "KIND_REMAINING" else -1
+
+
+def _long(number: int) -> str:
+    if number == kinds.S64[0]:
+        return "(-9223372036854775807L - 1)"
+    return f"{number}L" if kinds.S64[0] <= number <= kinds.S64[1] else f"(long){number}UL"

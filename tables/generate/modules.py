@@ -1,0 +1,154 @@
+"""Python modules that carry the table: numbers, enumerations, and the rows that tools read."""
+
+from __future__ import annotations
+
+import builtins
+
+from tables.calls import Call, Table, Value
+from tables.enums import Enum
+
+
+def sysno(table: Table) -> str:
+    """`Sysno`: every number that the kernel's table has, by name."""
+    lines = [
+        '"""The numbers of the system calls."""',
+        "",
+        "from enum import IntEnum",
+        "",
+        "",
+        "class Sysno(IntEnum):",
+        '    """The number of every call in the kernel\'s table, dead ones included."""',
+        "",
+        *(f"    {row.name} = {row.number}" for row in table.kernel.rows),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def flags(table: Table) -> dict[str, str]:
+    """The enumerations, a module an area."""
+    by_area: dict[str, list[Enum]] = {}
+    for enum in table.enums.values():
+        by_area.setdefault(enum.area, []).append(enum)
+    return {area: _flags(area, enums) for area, enums in by_area.items()}
+
+
+def _flags(area: str, enums: list[Enum]) -> str:
+    bases = sorted({_base(enum) for enum in enums})
+    lines = [
+        f'"""Flags and modes of the calls on {area}: import them from `pysyscall.flags`."""',
+        "",
+        f"from enum import {', '.join(bases)}",
+    ]
+    for enum in enums:
+        lines += ["", "", f"class {enum.name}({_base(enum)}):"]
+        lines += [f'    """{enum.doc[0].upper()}{enum.doc[1:]}."""', ""]
+        lines += [f"    {member.name} = {_number(enum, member.value)}" for member in enum.members]
+    return "\n".join(lines) + "\n"
+
+
+def _base(enum: Enum) -> str:
+    return "IntFlag" if enum.kind == "flag" else "IntEnum"
+
+
+def _number(enum: Enum, value: int) -> str:
+    return hex(value) if enum.kind == "flag" else str(value)
+
+
+def names(table: Table) -> str:
+    """Where each lazily loaded name lives."""
+    enums = {enum.name: enum.area for enum in table.enums.values()}
+    constants = {
+        member.name: enum.name
+        for enum in table.enums.values()
+        for member in enum.members
+        if member.name not in enum.shares
+    }
+    public = [*table.structs]
+    for call in table.calls.values():
+        public += [] if call.binding == "raw_only" else [call.name, *call.aliases]
+    hidden = {name for name in public if hasattr(builtins, name)}
+    parts = [
+        '"""Where each lazily loaded name lives, and which names `import *` takes."""\n',
+        f"ENUMS = {_dict(enums)}\n",
+        f"CONSTANTS = {_dict(constants)}\n",
+        "# Those of the builtins' names (open, ...) are left out, so that nothing is shadowed.",
+        f"EXPORTS = {_list(sorted(set(public) - hidden))}\n",
+    ]
+    return "\n".join(parts)
+
+
+def _dict(mapping: dict[str, str]) -> str:
+    body = "".join(f'    "{key}": "{value}",\n' for key, value in mapping.items())
+    return f"{{\n{body}}}"
+
+
+def _list(items: list[str]) -> str:
+    body = "".join(f'    "{item}",\n' for item in items)
+    return f"[\n{body}]"
+
+
+def rows(table: Table) -> str:
+    """What `pysyscall.table` reads: one dictionary a call, by number."""
+    lines = [
+        '"""The rows of the table, as `pysyscall.table` reads them."""',
+        "",
+        "from typing import Any",
+        "",
+        f'KERNEL = "{table.kernel.version}"',
+        "",
+        "ROWS: dict[int, dict[str, Any]] = {",
+    ]
+    for row in table.kernel.rows:
+        entry: dict[str, object] = {
+            "name": row.name,
+            "abi": row.abi,
+            "entry": row.entry,
+            "live": row.status == "live",
+            "since": row.since,
+            "config": row.config,
+            "c_arguments": tuple((arg.ctype, arg.name) for arg in row.args),
+        }
+        call = table.calls.get(row.name)
+        if call is not None:
+            entry |= _call(call)
+        lines.append(f"    {row.number}: {entry!r},")
+    lines += ["}", ""]
+    return "\n".join(lines)
+
+
+def _call(call: Call) -> dict[str, object]:
+    return {
+        "area": call.area,
+        "binding": call.binding,
+        "doc": call.doc,
+        "arguments": tuple(_value(value) for value in call.values),
+        "result": str(call.signature.result),
+        "text": call.text,
+        "errors": call.errors,
+        "blocks": call.blocks,
+        "eintr": call.eintr,
+        "vdso": call.vdso != "VDSO_NONE",
+        "aliases": call.aliases,
+        "replaced_by": call.replaced_by,
+        "danger": call.danger,
+        "thread_only": call.thread_only,
+        "note": call.note,
+        "man": call.man,
+        "reason": call.reason,
+    }
+
+
+def _value(value: Value) -> dict[str, object]:
+    return {
+        "name": value.name,
+        "kind": str(value.kind),
+        "parameter": value.parameter,
+        "default": value.default,
+        "copied": value.rule.copied,
+        "shown": value.rule.shown,
+        "enum": value.enum.name if value.enum else "",
+        "struct": value.struct.name if value.struct else "",
+        "length": value.length,
+        "of": value.of,
+        "range": value.range,
+    }

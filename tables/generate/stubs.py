@@ -1,0 +1,186 @@
+"""Type stubs: what a checker and an editor know of the calls, the structs and the package."""
+
+from __future__ import annotations
+
+import builtins
+
+from tables.calls import Call, Table, Value
+from tables.structs import Struct
+
+_FAST_HEAD = '''\
+"""The system calls that are made straight from C, and the structs that they take and fill."""
+
+from collections.abc import Iterable
+from typing import Any, ClassVar, Literal, NoReturn, Self, TypeAlias, final, overload
+
+from _typeshed import FileDescriptorLike, ReadableBuffer, StrOrBytesPath, StrPath, BytesPath, WriteableBuffer
+
+'''
+
+
+def fast(table: Table) -> str:
+    """`_fast.pyi`: every fast call with its types, every struct with its fields."""
+    calls = [call for call in table.calls.values() if call.binding == "fast"]
+    taken = {value.enum.name for call in calls for value in call.parameters if value.enum}
+    addresses = [s.name for s in table.structs.values() if s.family is not None]
+    parts = [
+        _FAST_HEAD,
+        f"from pysyscall.flags import {', '.join(sorted(taken))}\n\n",
+        f"_SocketAddress: TypeAlias = {' | '.join(addresses)}\n",
+    ]
+    parts += [_struct(struct) for struct in table.structs.values()]
+    parts += [_call(call) for call in calls]
+    parts += [f"{alias} = {call.name}\n" for call in calls for alias in call.aliases]
+    parts.append("\ndef _vdso(on: object, /) -> None: ...\n")
+    return "\n".join(parts)
+
+
+def _struct(struct: Struct) -> str:
+    fields = [struct.field(name) for name in struct.arguments]
+    # A list or an iterator serves where the attribute gives back a tuple.
+    given = {f.name: f"Iterable[{_item(f.python)}]" if f.items > 1 else f.python for f in fields}
+    lines = ["", "@final", f"class {struct.name}:"]
+    names = ", ".join(f'Literal["{field.name}"]' for field in fields)
+    lines.append(f"    __match_args__: ClassVar[tuple[{names}]]")
+    parameters = ", ".join(
+        f"{field.name}: {'FileDescriptorLike' if field.type == 'fd' else given[field.name]} = ..."
+        for field in fields
+    )
+    lines.append(f"    def __new__(cls, {parameters}) -> Self: ...")
+    shown = [(f.name, f.python) for f in fields] + [(c.name, c.python) for c in struct.computed]
+    for name, python in shown:
+        lines += ["    @property", f"    def {name}(self) -> {python}: ..."]
+    lines += [
+        "    @classmethod",
+        "    def from_bytes(cls, data: ReadableBuffer, /) -> Self: ...",
+        "    def to_bytes(self, /) -> bytes: ...",
+        f"    def replace(self, /, **fields: Any) -> {struct.name}: ...",
+        f"    def __replace__(self, /, **fields: Any) -> {struct.name}: ...",
+        "    def __buffer__(self, flags: int, /) -> memoryview: ...",
+        "    def __eq__(self, other: object, /) -> bool: ...",
+        "    def __hash__(self, /) -> int: ...",
+    ]
+    if struct.sequence:
+        types = {_python(struct, name) for name in struct.sequence}
+        item = " | ".join(sorted(types))
+        lines += [
+            "    def __len__(self, /) -> int: ...",
+            f"    def __getitem__(self, index: int, /) -> {item}: ...",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _item(python: str) -> str:
+    return python.removeprefix("tuple[").removesuffix(", ...]")
+
+
+def _python(struct: Struct, name: str) -> str:
+    shown = [(f.name, f.python) for f in struct.fields]
+    return dict(shown + [(c.name, c.python) for c in struct.computed])[name]
+
+
+def _call(call: Call) -> str:
+    variants = _variants(call)
+    result = ""
+    for changes in variants:
+        parameters = ", ".join(_parameter(value, changes) for value in call.parameters)
+        returns = _returns(call, changes)
+        result += "@overload\n" if len(variants) > 1 else ""
+        result += f"def {call.name}({parameters}) -> {returns}: ...\n"
+    return result
+
+
+def _variants(call: Call) -> list[dict[str, str]]:
+    """What the types of some arguments say of the result: one overload each."""
+    for value in call.values:
+        name, engine = value.name, value.rule.engine
+        if engine == "KIND_BYTES_OUT":
+            return [{name: "int", "": "bytes"}, {name: "WriteableBuffer", "": "int"}]
+        if engine == "KIND_OPTION_OUT":
+            return [
+                {name: "WriteableBuffer | None", "": "int"},
+                {name: "int", "": "bytes"},
+            ]
+        if engine == "KIND_PATH_OUT":
+            paths = [v.name for v in call.parameters if v.rule.engine == "KIND_PATH"]
+            if paths:
+                return [{paths[0]: "StrPath", "": "str"}, {paths[0]: "BytesPath", "": "bytes"}]
+    return [{}]
+
+
+def _parameter(value: Value, changes: dict[str, str]) -> str:
+    annotation = changes.get(value.name, value.rule.annotation)
+    if value.kind.optional:
+        annotation += " | None"
+    if not value.default or (changes.get(value.name) == "int" and value.default == "None"):
+        return f"{value.parameter}: {annotation}"
+    default = "None" if value.default == "None" else str(value.fallback)
+    return f"{value.parameter}: {annotation} = {default}"
+
+
+def _returns(call: Call, changes: dict[str, str]) -> str:
+    word = call.signature.result.word
+    if word == "never":
+        return "NoReturn"
+    varying = ("KIND_BYTES_OUT", "KIND_OPTION_OUT", "KIND_PATH_OUT")
+    parts = [
+        changes.get("", value.rule.returns) if value.rule.engine in varying else value.rule.returns
+        for value in call.outs
+    ]
+    if word == "true":
+        parts.insert(0, "Literal[True]")
+    elif word not in ("none", "count of", "ready of"):
+        parts.insert(0, "int")
+    if not parts:
+        return "None"
+    return parts[0] if len(parts) == 1 else f"tuple[{', '.join(parts)}]"
+
+
+def flags(table: Table) -> str:
+    """`flags.pyi`: all enumerations and all their members, by name."""
+    lines = ['"""Every enumeration, and every constant, under its own name."""', ""]
+    by_area: dict[str, list[str]] = {}
+    for enum in table.enums.values():
+        by_area.setdefault(enum.area, []).append(enum.name)
+    for area, names in by_area.items():
+        imports = ", ".join(f"{name} as {name}" for name in sorted(names))
+        lines.append(f"from pysyscall._generated.flags_{area} import {imports}")
+    lines.append("")
+    lines += _constants(table)
+    return "\n".join(lines) + "\n"
+
+
+def _constants(table: Table) -> list[str]:
+    return [
+        f"{member.name} = {enum.name}.{member.name}"
+        for enum in table.enums.values()
+        for member in enum.members
+        if member.name not in enum.shares
+    ]
+
+
+def package(table: Table) -> str:
+    """`__init__.pyi`: everything that `import pysyscall` offers."""
+    calls = sorted(call.name for call in table.calls.values() if call.binding == "fast")
+    aliases = sorted(alias for call in table.calls.values() for alias in call.aliases)
+    names = [*sorted(table.structs), *calls, *aliases]
+    enums = sorted(table.enums)
+    constants = sorted(line.split(" =")[0] for line in _constants(table))
+    hidden = {name for name in names if hasattr(builtins, name)}
+    offered = sorted({*names, "Sysno", "SyscallInfo", "lookup", "syscall"} - hidden)
+    lines = [
+        '"""Every Linux system call of x86-64: typed, decoded and fast."""',
+        "",
+        "from pysyscall import checked as checked, flags as flags, raw as raw, table as table",
+        f"from pysyscall._fast import {', '.join(f'{name} as {name}' for name in names)}",
+        "from pysyscall._generated.sysno import Sysno as Sysno",
+        "from pysyscall.flags import "
+        + ", ".join(f"{name} as {name}" for name in [*enums, *constants]),
+        "from pysyscall.checked import syscall as syscall",
+        "from pysyscall.table import SyscallInfo as SyscallInfo, lookup as lookup",
+        "",
+        "__version__: str",
+        f"__all__ = {offered!r}",
+        "",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,401 @@
+"""What every word of a signature means: the one place that answers five questions about a value.
+
+What does Python give, what goes into the register, what comes back, when does a tracer copy it,
+and how is it shown? A kind that the C engine converts names its conversion; a call all of whose
+kinds do can be `fast`.
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from tables.grammar import GrammarError, Kind
+
+S32 = (-(2**31), 2**31 - 1)
+U32 = (0, 2**32 - 1)
+S64 = (-(2**63), 2**63 - 1)
+U64 = (0, 2**64 - 1)
+
+# The kernel's integer types. `umode_t` has 16 bits, and the kernel cuts off the rest silently.
+C_RANGES: dict[str, tuple[int, int]] = {
+    **dict.fromkeys(("int", "pid_t", "clockid_t", "key_t", "timer_t", "mqd_t", "rwf_t"), S32),
+    **dict.fromkeys(("qid_t", "key_serial_t", "__s32", "enum landlock_rule_type"), S32),
+    **dict.fromkeys(("unsigned int", "unsigned", "u32", "__u32", "uid_t", "gid_t"), U32),
+    **dict.fromkeys(("long", "loff_t", "off_t"), S64),
+    **dict.fromkeys(("unsigned long", "size_t", "__u64", "aio_context_t"), U64),
+    "umode_t": (0, 2**16 - 1),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One word of the language, for one direction where the direction matters."""
+
+    accepts: str
+    """What Python gives, in words: the end of "must be ..." and the start of a docs line."""
+    annotation: str = ""
+    """The type of the Python parameter; empty where Python gives nothing."""
+    returns: str = ""
+    """The type of what comes back; empty where nothing does."""
+    engine: str = ""
+    """The C conversion (`enum kind` of csrc/signature.h); empty where there is none yet."""
+    pointer: bool = False
+    copied: Literal["", "entry", "exit", "both"] = ""
+    """When a tracer reads what the register points at."""
+    shown: str = "decimal"
+    """How the value is displayed."""
+    range: tuple[int, int] | None = None
+    """Of an integer, where the kind knows better than the C type."""
+    none: int | None = None
+    """What None stands for."""
+    cell: str = ""
+    """The integer type behind a pointer to this word: `s32`, `u32`, `s64`, `u64`."""
+    counted: bool = False
+    """Needs a count in brackets."""
+
+
+def _word(accepts: str, **changes: object) -> Rule:
+    settings: dict[str, object] = {
+        "annotation": "int",
+        "returns": "int",
+        "engine": "KIND_INT",
+        "cell": "s32",
+        **changes,
+    }
+    return Rule(accepts, **settings)  # type: ignore[arg-type]
+
+
+_FD = "an int or an object with fileno()"
+_FD_LIKE = "FileDescriptorLike"
+
+WORDS: dict[str, Rule] = {
+    "fd": _word(_FD, annotation=_FD_LIKE, engine="KIND_FD", range=S32, shown="fd"),
+    "dirfd": _word(
+        _FD, annotation=f"{_FD_LIKE} | None", engine="KIND_FD", range=S32, none=-100, shown="fd"
+    ),
+    "pidfd": _word(_FD, annotation=_FD_LIKE, engine="KIND_FD", range=S32, shown="fd"),
+    "pid": _word("an int", range=S32),
+    "tid": _word("an int", range=S32),
+    "uid": _word("an int", range=(-1, U32[1]), cell="u32"),
+    "gid": _word("an int", range=(-1, U32[1]), cell="u32"),
+    "int": _word("an int"),
+    "uint": _word("an int", cell="u32"),
+    "long": _word("an int", cell="s64"),
+    "ulong": _word("an int", cell="u64"),
+    "size": _word("an int", cell="u64"),
+    "off": _word("an int", range=S64, cell="s64"),
+    "u32": _word("an int", range=U32, cell="u32"),
+    "s32": _word("an int", range=S32),
+    "u64": _word("an int", range=U64, cell="u64"),
+    "s64": _word("an int", range=S64, cell="s64"),
+    "id": _word("an int", range=S32),
+    "dev": _word("an int", cell="u64", shown="major:minor"),
+    "msec": _word("an int of milliseconds", annotation="int | None", range=S32, none=-1),
+    "address": _word("an int", engine="KIND_WORD", range=U64, cell="u64", shown="hex"),
+}
+"""Values that stand in the register itself; with a direction, integers behind a pointer."""
+
+POINTERS: dict[tuple[str, str], Rule] = {
+    ("path", ""): Rule(
+        "a str, bytes or os.PathLike",
+        annotation="StrOrBytesPath",
+        engine="KIND_PATH",
+        copied="entry",
+        shown="string",
+    ),
+    ("path", "out"): Rule(
+        "", returns="str", engine="KIND_PATH_OUT", copied="exit", shown="string", counted=True
+    ),
+    ("string", ""): Rule(
+        "a str or bytes",
+        annotation="str | bytes",
+        engine="KIND_STRING",
+        copied="entry",
+        shown="string",
+    ),
+    ("name", ""): Rule(
+        "a str or bytes", annotation="str | bytes", copied="entry", shown="string", counted=True
+    ),
+    ("bytes", "in"): Rule(
+        "a bytes-like object",
+        annotation="ReadableBuffer",
+        engine="KIND_BYTES_IN",
+        copied="entry",
+        shown="bytes",
+        counted=True,
+    ),
+    ("bytes", "out"): Rule(
+        "an int (how many bytes) or a writable buffer",
+        annotation="int | WriteableBuffer",
+        returns="bytes | int",
+        engine="KIND_BYTES_OUT",
+        copied="exit",
+        shown="bytes",
+        counted=True,
+    ),
+    ("bytes", "inout"): Rule(
+        "a writable buffer",
+        annotation="WriteableBuffer",
+        copied="both",
+        shown="bytes",
+        counted=True,
+    ),
+    ("option", "in"): Rule(
+        "an int (a C int) or a bytes-like object",
+        annotation="int | ReadableBuffer",
+        engine="KIND_OPTION_IN",
+        copied="entry",
+        shown="option",
+        counted=True,
+    ),
+    ("option", "out"): Rule(
+        "None (a C int), an int (how many bytes) or a writable buffer",
+        annotation="int | WriteableBuffer | None",
+        returns="int | bytes",
+        engine="KIND_OPTION_OUT",
+        copied="exit",
+        shown="option",
+        counted=True,
+    ),
+    ("iovec", "in"): Rule(
+        "a sequence of bytes-like objects",
+        annotation="Iterable[ReadableBuffer]",
+        engine="KIND_IOVEC_IN",
+        copied="entry",
+        shown="iovec",
+        counted=True,
+    ),
+    ("iovec", "out"): Rule(
+        "a sequence of writable buffers",
+        annotation="Iterable[WriteableBuffer]",
+        engine="KIND_IOVEC_OUT",
+        copied="exit",
+        shown="iovec",
+        counted=True,
+    ),
+    ("msghdr", "in"): Rule("a Message", annotation="Message", copied="entry", shown="msghdr"),
+    ("msghdr", "inout"): Rule(
+        "a Message", annotation="Message", returns="Message", copied="both", shown="msghdr"
+    ),
+    ("sockaddr", "in"): Rule(
+        "a socket address such as SockaddrIn",
+        annotation="_SocketAddress",
+        engine="KIND_SOCKADDR_IN",
+        copied="entry",
+        shown="sockaddr",
+        counted=True,
+    ),
+    ("sockaddr", "out"): Rule(
+        "",
+        returns="_SocketAddress | None",
+        engine="KIND_SOCKADDR_OUT",
+        copied="exit",
+        shown="sockaddr",
+        counted=True,
+    ),
+    ("timespec", "in"): Rule(
+        "seconds (an int or a float) or a Timespec",
+        annotation="float | Timespec",
+        engine="KIND_TIMESPEC_IN",
+        copied="entry",
+        shown="struct",
+    ),
+    ("timespec", "inout"): Rule(
+        "seconds (an int or a float) or a Timespec",
+        annotation="float | Timespec",
+        copied="both",
+        shown="struct",
+    ),
+    ("sigset", "in"): Rule(
+        "an iterable of signals", annotation="Iterable[int]", copied="entry", shown="sigset"
+    ),
+    ("sigset", "out"): Rule("", returns="set[int]", copied="exit", shown="sigset"),
+    ("argv", ""): Rule(
+        "a sequence of str or bytes",
+        annotation="Sequence[StrOrBytesPath]",
+        copied="entry",
+        shown="strings",
+    ),
+    ("envp", ""): Rule(
+        "a mapping of str or bytes",
+        annotation="Mapping[str, str] | Mapping[bytes, bytes]",
+        copied="entry",
+        shown="strings",
+    ),
+    ("cpuset", "in"): Rule(
+        "an iterable of CPU numbers",
+        annotation="Iterable[int]",
+        engine="KIND_CPUSET_IN",
+        copied="entry",
+        shown="set",
+        counted=True,
+    ),
+    ("cpuset", "out"): Rule(
+        "", returns="set[int]", engine="KIND_CPUSET_OUT", copied="exit", shown="set", counted=True
+    ),
+    ("nodemask", "in"): Rule(
+        "an iterable of NUMA nodes",
+        annotation="Iterable[int]",
+        copied="entry",
+        shown="set",
+        counted=True,
+    ),
+    ("nodemask", "out"): Rule("", returns="set[int]", copied="exit", shown="set", counted=True),
+    ("fdset", "inout"): Rule(
+        "an iterable of descriptors",
+        annotation=f"Iterable[{_FD_LIKE}]",
+        returns="set[int]",
+        copied="both",
+        shown="set",
+        counted=True,
+    ),
+    ("names", "out"): Rule("", returns="list[str]", copied="exit", shown="strings", counted=True),
+    ("remaining", ""): Rule("", engine="KIND_REMAINING", copied="exit", shown="struct"),
+    ("null", ""): Rule("", engine="KIND_CONST", shown="hex"),
+}
+"""Pointers by (word, direction). Structs and cells follow rules of their own, below."""
+
+DERIVED: dict[str, Rule] = {
+    "len": Rule("", engine="KIND_DERIVED"),
+    "size of": Rule("", engine="KIND_DERIVED"),
+    "tail of": Rule("", engine="KIND_DERIVED"),
+    "const": Rule("", engine="KIND_CONST"),
+}
+"""Values that follow from another argument, or from none."""
+
+BY = Rule("what the command says", annotation="Any", shown="by command")
+"""A value whose kind another argument decides."""
+
+RESULTS: dict[str, str] = {
+    "none": "RESULT_NONE",
+    "never": "RESULT_NONE",
+    "true": "RESULT_TRUE",
+    "fd": "RESULT_FD",
+    **dict.fromkeys(("int", "count", "pid", "tid", "uid", "gid", "off", "FileMode"), "RESULT_INT"),
+    "count of": "RESULT_COUNT_OF",
+    "ready of": "RESULT_READY_OF",
+    **dict.fromkeys(("address", "mapping", "twice", "by", "nice20", "break", "errno32"), ""),
+}
+"""What the result register means, and what the C engine makes of it (empty: a wrapper does it)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The enumerations and structs that a signature may speak of."""
+
+    enums: frozenset[str] = field(default_factory=frozenset)
+    structs: frozenset[str] = field(default_factory=frozenset)
+
+
+def _struct_rule(kind: Kind) -> Rule:
+    name, out = kind.word, kind.direction == "out"
+    copied: Literal["entry", "exit", "both"] = (
+        "entry" if kind.direction == "in" else "exit" if out else "both"
+    )
+    if kind.count:
+        if out:
+            return Rule(
+                "an int (how many at most)",
+                "int",
+                f"list[{name}]",
+                "KIND_STRUCTS_OUT",
+                True,
+                copied,
+                "structs",
+                counted=True,
+            )
+        return Rule(
+            f"a sequence of {name}, or of tuples of its fields",
+            f"Iterable[{name} | tuple[Any, ...]]",
+            f"list[{name}]" if kind.direction == "inout" else "",
+            "KIND_STRUCTS_INOUT" if kind.direction == "inout" else "",
+            True,
+            copied,
+            "structs",
+            counted=True,
+        )
+    if out:
+        return Rule("", "", name, "KIND_STRUCT_OUT", True, copied, "struct")
+    engine = "KIND_STRUCT_IN" if kind.direction == "in" else ""
+    returns = name if kind.direction == "inout" else ""
+    return Rule(
+        f"a {name}, or a tuple of its fields",
+        f"{name} | tuple[Any, ...]",
+        returns,
+        engine,
+        True,
+        copied,
+        "struct",
+    )
+
+
+def _cell_rule(kind: Kind, word: Rule) -> Rule:
+    if kind.direction == "out" and kind.count and not kind.count.isdigit():
+        return Rule("", "", "list[int]", "KIND_ITEMS_OUT", True, "exit", "list", cell=word.cell)
+    if kind.direction == "out":
+        items = int(kind.count or 1)
+        returns = "int" if items == 1 else f"tuple[{', '.join(['int'] * items)}]"
+        return Rule("", "", returns, "KIND_CELLS_OUT", True, "exit", word.shown, cell=word.cell)
+    in_only = kind.direction == "in" and not kind.count and word.cell == "s64"
+    return Rule(
+        word.accepts,
+        "Iterable[int]" if kind.count else "int",
+        "" if kind.direction == "in" else "int",
+        "KIND_CELL_IN" if in_only else "",
+        True,
+        "entry" if kind.direction == "in" else "both",
+        word.shown,
+        range=S64 if in_only else None,
+        cell=word.cell,
+    )
+
+
+def _check_use(kind: Kind, rule: Rule) -> Rule:
+    if rule.counted and not kind.count:
+        raise GrammarError(f"'{kind}' needs the name of its length in brackets")
+    return rule
+
+
+def rule_of(kind: Kind, names: Names) -> Rule:
+    """The rule for one kind; GrammarError where the words don't go together."""
+    if kind.word == "by":
+        return BY
+    if kind.word in DERIVED:
+        if kind.word == "len" and kind.direction == "inout":
+            return Rule("", engine="KIND_DERIVED", pointer=True, copied="both")
+        if kind.direction:
+            raise GrammarError(f"'{kind}': a derived value takes no direction")
+        return DERIVED[kind.word]
+    if kind.word in names.structs:
+        if not kind.direction:
+            raise GrammarError(f"'{kind}': say `in`, `out` or `inout` before a struct")
+        return _struct_rule(kind)
+    if kind.word in WORDS:
+        word = WORDS[kind.word]
+        return _cell_rule(kind, word) if kind.direction else word
+    if kind.word in names.enums:
+        word = _word("an int", annotation=f"{kind.word} | int", shown="enum")
+        return _cell_rule(kind, word) if kind.direction else word
+    if kind.word in ("records", "pointers"):
+        if kind.operand not in names.structs:
+            raise GrammarError(f"'{kind}': there is no struct '{kind.operand}'")
+        copied: Literal["entry", "exit"] = "exit" if kind.direction == "out" else "entry"
+        return Rule(
+            f"a sequence of {kind.operand}",
+            annotation=f"Iterable[{kind.operand}]" if kind.direction == "in" else "",
+            returns=f"list[{kind.operand}]" if kind.direction == "out" else "",
+            pointer=True,
+            copied=copied,
+            shown="structs",
+        )
+    rule = POINTERS.get((kind.word, kind.direction))
+    if rule is not None:
+        return _check_use(kind, _as_pointer(rule))
+    directions = [direction for word, direction in POINTERS if word == kind.word]
+    if directions:
+        usable = " or ".join(f"`{direction or 'no direction'}`" for direction in directions)
+        raise GrammarError(f"'{kind}': {kind.word} takes {usable}")
+    raise GrammarError(f"'{kind.word}' is no kind, no enumeration and no struct")
+
+
+def _as_pointer(rule: Rule) -> Rule:
+    return replace(rule, pointer=True)

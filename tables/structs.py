@@ -1,0 +1,228 @@
+"""Read `structs/*.toml`: the memory layout of the structs behind pointers.
+
+A field is written `type[items] Enum`: the enumeration tells how the value is shown. Offsets follow
+from the order by the C ABI's rules. Fields that begin with `__` are padding: kept, never shown.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tables.enums import Enum
+from tables.rows import TableError
+
+FOLDER = Path(__file__).with_name("structs")
+
+# Type word to (C field type, size of one, alignment, Python type).
+_TYPES = {
+    **{f"u{8 * n}": (f"FIELD_U{8 * n}", n, n, "int") for n in (1, 2, 4, 8)},
+    **{f"s{8 * n}": (f"FIELD_S{8 * n}", n, n, "int") for n in (1, 2, 4, 8)},
+    "be16": ("FIELD_BE16", 2, 2, "int"),
+    "be32": ("FIELD_BE32", 4, 4, "int"),
+    "fd": ("FIELD_FD", 4, 4, "int"),
+    "ipv4": ("FIELD_IPV4", 4, 4, "str"),
+    "ipv6": ("FIELD_IPV6", 16, 4, "str"),
+}
+# The same for types whose bracket is their size in bytes.
+_SIZED = {
+    "text": ("FIELD_TEXT", "str"),
+    "bytes": ("FIELD_BYTES", "bytes"),
+    "tail": ("FIELD_TAIL", "bytes"),
+    "sun_path": ("FIELD_SUN_PATH", "str | bytes"),
+}
+_FIELD = re.compile(r"(\w+)(?:\[(\d+)\])?(?: (\w+))?")
+_COMPUTED = re.compile(r"(seconds|nanoseconds) of (\w+) \+ (\w+) / 1e([69])")
+_KEYS = frozenset(
+    "doc c headers size packed minimum family arguments sequence grows newer fields c_names computed".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A stored field, at its offset."""
+
+    name: str
+    type: str
+    """As the file has it: `u32`, `text`, a struct's name."""
+    engine: str
+    """`enum field_type` of csrc/structs.h."""
+    offset: int
+    size: int
+    """Of one item, in bytes."""
+    items: int
+    enum: str
+    python: str
+    c_name: str
+    """The C member, for the compiled check; empty where there is none."""
+
+    @property
+    def hidden(self) -> bool:
+        return self.name.startswith("__")
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """A value made from two stored fields: seconds and their fraction."""
+
+    name: str
+    unit: str
+    whole: str
+    fraction: str
+    per_second: int
+
+    @property
+    def python(self) -> str:
+        return "float" if self.unit == "seconds" else "int"
+
+
+@dataclass(frozen=True, slots=True)
+class Struct:
+    name: str
+    area: str
+    doc: str
+    c: str
+    headers: tuple[str, ...]
+    size: int
+    minimum: int
+    packed: bool
+    grows: bool
+    family: int | None
+    """Of a socket address; 0 for any; None for what is no socket address."""
+    align: int
+    fields: tuple[Field, ...]
+    computed: tuple[Computed, ...]
+    arguments: tuple[str, ...]
+    """The fields in the order in which the constructor takes them."""
+    sequence: tuple[str, ...]
+    newer: frozenset[str]
+
+    def field(self, name: str) -> Field:
+        return next(field for field in self.fields if field.name == name)
+
+
+def load(enums: dict[str, Enum], folder: Path = FOLDER) -> dict[str, Struct]:
+    """Every struct in the folder, by name; TableError for what is not as it must be."""
+    structs: dict[str, Struct] = {}
+    members = {member.name: member.value for enum in enums.values() for member in enum.members}
+    for path in sorted(folder.glob("*.toml")):
+        try:
+            tables = tomllib.loads(path.read_text())
+        except tomllib.TOMLDecodeError as error:
+            raise TableError(f"{path.name}: {error}") from None
+        for name, body in tables.items():
+            try:
+                if name in structs or name in enums:
+                    raise TableError("the name is taken")
+                structs[name] = _struct(name, path.stem, body, structs, enums, members)
+            except (TableError, KeyError) as error:
+                text = f"lacks {error}" if isinstance(error, KeyError) else str(error)
+                raise TableError(f"{path.name}: struct {name}: {text}") from None
+    return structs
+
+
+def _struct(
+    name: str,
+    area: str,
+    body: dict[str, Any],
+    structs: dict[str, Struct],
+    enums: dict[str, Enum],
+    members: dict[str, int],
+) -> Struct:
+    if unknown := body.keys() - _KEYS:
+        raise TableError(f"unknown key '{min(unknown)}'")
+    packed = body.get("packed", False)
+    c_names = body.get("c_names", {})
+    fields = tuple(_fields(body["fields"], c_names, packed, structs, enums))
+    align = 1 if packed else max(_alignment(field, structs) for field in fields)
+    end = fields[-1].offset + fields[-1].size * fields[-1].items
+    size = -(-end // align) * align
+    if size != body["size"]:
+        raise TableError(f"its fields take {size} bytes, but its size is given as {body['size']}")
+    shown = [field.name for field in fields if not field.hidden]
+    arguments = tuple(body.get("arguments", ()))
+    computed = tuple(_computed(body.get("computed", {}), shown))
+    known = {*shown, *(value.name for value in computed)}
+    for key in ("arguments", "sequence", "newer"):
+        for wanted in body.get(key, ()):
+            if wanted not in known:
+                raise TableError(f"{key}: there is no field '{wanted}'")
+    family = body.get("family")
+    if isinstance(family, str):
+        if family not in members:
+            raise TableError(f"family: there is no constant '{family}'")
+        family = members[family]
+    return Struct(
+        name=name,
+        area=area,
+        doc=body["doc"],
+        c=body["c"],
+        headers=tuple(body["headers"]),
+        size=size,
+        minimum=body.get("minimum", size),
+        packed=packed,
+        grows=body.get("grows", False),
+        family=family,
+        align=align,
+        fields=fields,
+        computed=computed,
+        arguments=arguments + tuple(field for field in shown if field not in arguments),
+        sequence=tuple(body.get("sequence", ())),
+        newer=frozenset(body.get("newer", ())),
+    )
+
+
+def _alignment(field: Field, structs: dict[str, Struct]) -> int:
+    if field.type in structs:
+        return structs[field.type].align
+    return _TYPES[field.type][2] if field.type in _TYPES else 1
+
+
+def _fields(
+    body: dict[str, str],
+    c_names: dict[str, str],
+    packed: bool,
+    structs: dict[str, Struct],
+    enums: dict[str, Enum],
+) -> Iterator[Field]:
+    offset = 0
+    for name, text in body.items():
+        match = _FIELD.fullmatch(text)
+        if match is None:
+            raise TableError(f"field {name}: '{text}' is not `type[items] Enum`")
+        word, count, enum = match[1], int(match[2] or 0), match[3] or ""
+        if enum and enum not in enums and enum not in ("uid", "gid", "pid", "dev"):
+            raise TableError(f"field {name}: there is no enumeration '{enum}'")
+        if word in structs:
+            nested = structs[word]
+            engine, size, align, python = "FIELD_STRUCT", nested.size, nested.align, word
+        elif word in _SIZED:
+            (engine, python), size, align, count = _SIZED[word], count, 1, 1
+            if size == 0:
+                raise TableError(f"field {name}: '{word}' needs its size in brackets")
+        elif word in _TYPES:
+            engine, size, align, python = _TYPES[word]
+        else:
+            raise TableError(f"field {name}: '{word}' is no type and no struct above this one")
+        if not packed:
+            offset = -(-offset // align) * align
+        items = count or 1
+        if items > 1:
+            python = f"tuple[{python}, ...]"
+        yield Field(name, word, engine, offset, size, items, enum, python, c_names.get(name, name))
+        offset += size * items
+
+
+def _computed(body: dict[str, str], fields: list[str]) -> Iterator[Computed]:
+    for name, text in body.items():
+        match = _COMPUTED.fullmatch(text)
+        if match is None:
+            raise TableError(f"computed {name}: '{text}' is not `seconds of whole + fraction / 1e9`")
+        for part in (match[2], match[3]):
+            if part not in fields:
+                raise TableError(f"computed {name}: there is no field '{part}'")
+        yield Computed(name, match[1], match[2], match[3], 10 ** int(match[4]))
