@@ -28,7 +28,7 @@ enum kind {
     KIND_REMAINING,    /* where the kernel writes what is left of the Timespec in argument `of` */
     KIND_CELL_IN,      /* a 64-bit integer behind a pointer */
     KIND_CELLS_OUT,    /* `items` integers of `size` bytes */
-    KIND_ITEMS_OUT,    /* up to `max` integers of `size` bytes */
+    KIND_ITEMS_OUT,    /* up to `max` integers of `size` bytes; asked for again where few do not suffice */
     KIND_PATH_OUT,     /* a path that the kernel writes */
     KIND_IOVEC_IN,     /* a sequence of readable buffers */
     KIND_IOVEC_OUT,    /* a sequence of writable buffers */

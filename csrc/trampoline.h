@@ -44,6 +44,12 @@ typedef struct {
     unsigned char address[SOCKADDR_MAX];
 } room;
 
+static inline long
+smaller(long a, long b)
+{
+    return a < b ? a : b;
+}
+
 /* Writes an argument's length to the argument that carries it. */
 ALWAYS_INLINE void
 set_length(const signature *sig, call *c, room *m, int i, long length)
@@ -262,9 +268,10 @@ convert(const module_state *state, const signature *sig, call *c, room *m, int i
         c->reg[i] = (long)&m->cells[i];
         return true;
     case KIND_ITEMS_OUT:
-        set_length(sig, c, m, i, a->max);
-        c->reg[i] = (long)room_for(m, (size_t)a->max * a->size);
-        return c->reg[i] != 0;
+        number = smaller(a->max, SCRATCH_BYTES / a->size);
+        set_length(sig, c, m, i, number);
+        c->reg[i] = (long)m->scratch;
+        return true;
     case KIND_PATH_OUT:
         set_length(sig, c, m, i, SCRATCH_BYTES);
         c->reg[i] = (long)m->scratch;
@@ -386,10 +393,21 @@ prepare_repeat(const signature *sig, call *c, room *m, int64_t deadline)
     return true;
 }
 
-static inline long
-smaller(long a, long b)
+/* After EINVAL: whether an array that was too short could be made as long as it can get. */
+ALWAYS_INLINE bool
+grow(const signature *sig, call *c, room *m)
 {
-    return a < b ? a : b;
+    EACH_ARGUMENT(i) {
+        const argument *a = &sig->args[i];
+        if (i >= sig->count || a->kind != KIND_ITEMS_OUT || c->reg[a->length] >= a->max)
+            continue;
+        if (!memory_take(&m->heap, (size_t)a->max * a->size))
+            return false;
+        c->reg[i] = (long)m->heap.data;
+        c->reg[a->length] = a->max;
+        return true;
+    }
+    return false;
 }
 
 /* The Python object for out-argument `i`; a new reference. */
@@ -592,6 +610,8 @@ trampoline(const signature *sig, PyObject *module, PyObject *const *args, Py_ssi
             result = 0;
             break;
         }
+        if (result == -EINVAL && grow(sig, &c, &m))
+            continue;
         if (result != -EINTR || !prepare_repeat(sig, &c, &m, deadline)) {
             if (!PyErr_Occurred())
                 raise_for(sig, &c, result);

@@ -109,13 +109,15 @@ PyObject *
 cpuset_result(const unsigned char *mask, Py_ssize_t length)
 {
     PyObject *set = PySet_New(NULL);
-    for (Py_ssize_t cpu = 0; set != NULL && cpu < 8 * length; cpu++) {
-        if (!(mask[cpu / 8] & 1 << cpu % 8))
-            continue;
-        PyObject *number = PyLong_FromSsize_t(cpu);
-        if (number == NULL || PySet_Add(set, number) < 0)
-            Py_CLEAR(set);
-        Py_XDECREF(number);
+    for (Py_ssize_t byte = 0; set != NULL && byte < length; byte += 8) {
+        uint64_t word;
+        memcpy(&word, mask + byte, sizeof(word));
+        for (; set != NULL && word != 0; word &= word - 1) {
+            PyObject *cpu = PyLong_FromSsize_t(8 * byte + __builtin_ctzll(word));
+            if (cpu == NULL || PySet_Add(set, cpu) < 0)
+                Py_CLEAR(set);
+            Py_XDECREF(cpu);
+        }
     }
     return set;
 }
