@@ -12,7 +12,6 @@ import sys as _sys
 if _sys.platform != "linux" or _os.uname().machine != "x86_64" or _sys.maxsize < 2**32:
     raise ImportError(f"pysyscall supports Linux on x86-64 only, not {_sys.platform} here.")
 
-from pysyscall import _fast
 from pysyscall._fast import *  # noqa: F403
 
 __version__ = "0.1.0"

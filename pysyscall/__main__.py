@@ -105,13 +105,17 @@ def main(arguments: list[str] | None = None) -> int:
         prog="pysyscall", description="Tell what is known of the Linux system calls of x86-64."
     )
     parser.add_argument(
-        "--version", action="version", version=f"pysyscall {__version__}, table of Linux {table.KERNEL}"
+        "--version",
+        action="version",
+        version=f"pysyscall {__version__}, table of Linux {table.KERNEL}",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     shown = commands.add_parser("show", help="tell all about one call or more")
     shown.add_argument("call", nargs="+", help="a name or a number (write, 1, 0x1)")
     listed = commands.add_parser("list", help="list the calls, a line each")
-    listed.add_argument("category", nargs="?", help="only those of one category (files, sockets ...)")
+    listed.add_argument(
+        "category", nargs="?", help="only those of one category (files, sockets ...)"
+    )
     options = parser.parse_args(arguments)
     try:
         result = show(options.call) if options.command == "show" else list_calls(options.category)

@@ -4,7 +4,8 @@
 from collections.abc import Iterable
 from typing import Any, ClassVar, Literal, NoReturn, Self, TypeAlias, final, overload
 
-from _typeshed import FileDescriptorLike, ReadableBuffer, StrOrBytesPath, StrPath, BytesPath, WriteableBuffer
+from _typeshed import BytesPath, FileDescriptorLike, ReadableBuffer, StrOrBytesPath, StrPath
+from _typeshed import WriteableBuffer
 
 
 from pysyscall.flags import AccessAtFlag, AccessMode, AddressFamily, ClockId, CloseRangeFlag, EpollCreateFlag, EpollOp, EventfdFlag, FileMode, GrndFlag, IpProtocol, LinkAtFlag, MemfdFlag, MsgFlag, OpenFlag, RenameFlag, RlimitResource, RusageWho, RwfFlag, ShutdownHow, Signal, SocketFlag, SocketLevel, SocketType, SpliceFlag, StatAtFlag, StatxAtFlag, StatxMask, TimerFlag, UnlinkAtFlag, Whence

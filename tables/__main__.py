@@ -1,4 +1,4 @@
-"""`python -m tables`: make the table from a kernel source, and all generated code from the table."""
+"""`python -m tables`: the table from a kernel source, and all generated code from the table."""
 
 from __future__ import annotations
 
@@ -43,7 +43,9 @@ def main(arguments: list[str] | None = None) -> int:
     extraction.add_argument("source", type=Path, metavar="KERNEL_SOURCE")
     extraction.add_argument("--output", type=Path, default=rows.TABLE, help="default: %(default)s")
     generation = commands.add_parser("generate", help="write all generated code")
-    generation.add_argument("--check", action="store_true", help="write nothing; fail if it is stale")
+    generation.add_argument(
+        "--check", action="store_true", help="write nothing; fail if it is stale"
+    )
     options = parser.parse_args(arguments)
     try:
         if options.command == "extract":

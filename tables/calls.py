@@ -10,7 +10,7 @@ import ast
 import errno
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -93,6 +93,18 @@ class Value:
 
 
 @dataclass(frozen=True, slots=True)
+class Command:
+    """One of the many calls that a family such as fcntl is: what `by` stands for in it."""
+
+    when: str
+    """A member of the selecting argument's enumeration, or `& BIT` of its flags."""
+    values: tuple[Value, ...]
+    """The arguments that stand in the places of the call's `by` arguments, in order."""
+    result: Kind
+    doc: str
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """One row of the table."""
 
@@ -115,7 +127,7 @@ class Call:
     unlike_os: str
     note: str
     man: str
-    commands: tuple[dict[str, Any], ...] = field(default=())
+    commands: tuple[Command, ...]
 
     @property
     def name(self) -> str:
@@ -228,7 +240,7 @@ class _Reader:
             unlike_os=row.get("unlike_os", ""),
             note=row.get("note", ""),
             man=row.get("man", f"{name}(2)"),
-            commands=tuple(row.get("command", ())),
+            commands=tuple(self._commands(kernel, signature, row.get("command", ()))),
         )
         self._check(call)
         return call
@@ -242,7 +254,7 @@ class _Reader:
         if call.binding not in ("fast", "wrapped", "raw_only"):
             raise TableError(f"binding: '{call.binding}' is not fast, wrapped or raw_only")
         if (call.binding == "raw_only") != bool(call.reason):
-            raise TableError("`reason` goes with binding = \"raw_only\", and is needed there")
+            raise TableError('`reason` goes with binding = "raw_only", and is needed there')
         result = call.signature.result
         if result.word not in kinds.RESULTS and result.word not in self.enums:
             raise TableError(f"'{result}' is no result")
@@ -270,11 +282,7 @@ class _Reader:
                 f"the signature has {len(arguments)} arguments, the kernel's has "
                 f"{len(kernel.args)}: {', '.join(map(str, kernel.args))}"
             )
-        lengths = {
-            argument.kind.count: i
-            for i, argument in enumerate(arguments)
-            if argument.kind.count and not argument.kind.count.isdigit()
-        }
+        lengths = self._lengths(signature)
         for name in lengths:
             if arguments[signature.index(name)].kind.word != "len":
                 raise TableError(f"'{name}' is a length in brackets, so its kind must be `len`")
@@ -286,6 +294,49 @@ class _Reader:
             except GrammarError as error:
                 raise GrammarError(f"argument '{argument.name}': {error}") from None
 
+    def _commands(
+        self, kernel: KernelRow, signature: grammar.Signature, bodies: list[dict[str, Any]]
+    ) -> Iterator[Command]:
+        decided = [i for i, arg in enumerate(signature.arguments) if arg.kind.word == "by"]
+        selectors = {arg.kind.operand for arg in signature.arguments if arg.kind.word == "by"}
+        if not bodies:
+            return
+        if len(selectors) != 1:
+            raise TableError("a call with commands needs arguments that are all `by` the same one")
+        selector = signature.arguments[signature.index(selectors.pop())]
+        enum = self.enums.get(selector.kind.word)
+        for body in bodies:
+            when = str(body.get("when", ""))
+            try:
+                if unknown := body.keys() - {"when", "signature", "doc"}:
+                    raise GrammarError(f"unknown key '{min(unknown)}'")
+                members = {member.name for member in enum.members} if enum else set()
+                if when.removeprefix("& ") not in members:
+                    raise GrammarError(f"`when` is no member of {selector.kind.word}")
+                inner = grammar.parse(body["signature"])
+                if len(inner.arguments) > len(decided):
+                    raise GrammarError(
+                        f"{len(inner.arguments)} arguments, but {selector.name} decides "
+                        f"{len(decided)}"
+                    )
+                places = zip(decided, inner.arguments, strict=False)
+                values = tuple(
+                    self._value(i, argument, kernel.args[i], inner, self._lengths(inner))
+                    for i, argument in places
+                )
+                yield Command(when, values, inner.result, body.get("doc", ""))
+            except GrammarError as error:
+                raise GrammarError(f"command {when or '?'}: {error}") from None
+
+    @staticmethod
+    def _lengths(signature: grammar.Signature) -> dict[str, int]:
+        """The names of lengths in brackets, with the argument whose length each is."""
+        return {
+            argument.kind.count: i
+            for i, argument in enumerate(signature.arguments)
+            if argument.kind.count and not argument.kind.count.isdigit()
+        }
+
     def _value(
         self,
         i: int,
@@ -293,12 +344,13 @@ class _Reader:
         c: CArg,
         signature: grammar.Signature,
         lengths: dict[str, int],
-        about: str,
+        about: str | None = None,
     ) -> Value:
+        """One argument; without `about` it is a command's, whose C type says nothing."""
         kind = argument.kind
         rule = kinds.rule_of(kind, self.names)
-        # Addresses travel as pointers and as words; what a command decides is either.
-        either = kind.word in ("by", "address", "const")
+        # Addresses travel as pointers and as words, and what a command decides may be either.
+        either = kind.word in ("by", "address", "const") or about is None
         if rule.pointer != c.pointer and not either:
             expected = "a pointer" if c.pointer else "no pointer"
             raise GrammarError(f"'{kind}', but the kernel's `{c}` is {expected}")
@@ -337,13 +389,15 @@ class _Reader:
             of=of,
             enum=self.enums.get(kind.word),
             struct=self.structs.get(kind.operand or kind.word),
-            about=about,
+            about=about or "",
         )
 
     def _can_be_left_out(self, i: int, signature: grammar.Signature) -> bool:
         """Whether each later argument that Python gives has a default too."""
         return all(
-            later.default or later.kind.optional or not kinds.rule_of(later.kind, self.names).annotation
+            later.default
+            or later.kind.optional
+            or not kinds.rule_of(later.kind, self.names).annotation
             for later in signature.arguments[i + 1 :]
         )
 

@@ -3,7 +3,8 @@
     signature = "(" [argument {"," argument}] ")" "->" result
     argument  = name ":" kind ["=" default ["if" name "&" bits]]
     kind      = ["in" | "out" | "inout"] word [operand] ["[" count "]"] ["?"]
-    operand   = what follows `size of`, `tail of`, `count of`, `const`, `by`, `remaining`, `records`, `pointers`
+    operand   = an argument after `size of`, `tail of`, `remaining`, `by`; a value after `const`;
+                a struct after `records`, `pointers`
     result    = word | "count of" name | "ready of" name | "by" name
     count     = number | name of the argument that carries the length
     bits      = FLAG | "(" FLAG {"|" FLAG} ")"
@@ -91,6 +92,8 @@ def parse_kind(text: str) -> Kind:
     if match is None:
         raise GrammarError(f"'{text.strip()}' is not a kind")
     word = " ".join(match["word"].split())
+    if word in DIRECTIONS:
+        raise GrammarError(f"'{word}' is a direction; say of what")
     takes_operand = word in RELATIONS or word in PREFIXES
     if takes_operand != bool(match["operand"]):
         raise GrammarError(

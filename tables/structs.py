@@ -38,7 +38,8 @@ _SIZED = {
 _FIELD = re.compile(r"(\w+)(?:\[(\d+)\])?(?: (\w+))?")
 _COMPUTED = re.compile(r"(seconds|nanoseconds) of (\w+) \+ (\w+) / 1e([69])")
 _KEYS = frozenset(
-    "doc c headers size packed minimum family arguments sequence grows newer fields c_names computed".split()
+    {"doc", "c", "c_names", "headers", "newer", "size", "packed", "minimum", "grows"}
+    | {"family", "arguments", "sequence", "fields", "computed"}
 )
 
 
@@ -221,7 +222,9 @@ def _computed(body: dict[str, str], fields: list[str]) -> Iterator[Computed]:
     for name, text in body.items():
         match = _COMPUTED.fullmatch(text)
         if match is None:
-            raise TableError(f"computed {name}: '{text}' is not `seconds of whole + fraction / 1e9`")
+            raise TableError(
+                f"computed {name}: '{text}' is not `seconds of whole + fraction / 1e9`"
+            )
         for part in (match[2], match[3]):
             if part not in fields:
                 raise TableError(f"computed {name}: there is no field '{part}'")

@@ -1,4 +1,4 @@
-"""The C side of each fast call: its signature as a constant, its instance of the engine, its method."""
+"""The C side of each fast call: a constant signature, an instance of the engine, a method."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ _CELLS = {"s32": (4, True), "u32": (4, False), "s64": (8, True), "u64": (8, Fals
 
 def numbers(table: Table) -> str:
     """The numbers of all live calls, as C constants."""
-    lines = [f"    NR_{row.name} = {row.number}," for row in table.kernel.rows if row.status == "live"]
+    lines = [
+        f"    NR_{row.name} = {row.number}," for row in table.kernel.rows if row.status == "live"
+    ]
     return "\n".join(["enum syscall_number {", *lines, "};", ""])
 
 

@@ -55,7 +55,9 @@ def docstring(call: Call) -> str:
     """The docstring of one call, in Google style: opening line, arguments, result, errors, source."""
     parts = [f"`{call.text}`: {call.doc}."]
     if call.parameters:
-        parts.append("Args:\n" + "\n".join(_wrap(_parameter(value), 4) for value in call.parameters))
+        parts.append(
+            "Args:\n" + "\n".join(_wrap(_parameter(value), 4) for value in call.parameters)
+        )
     parts.append("Returns:\n" + _wrap(returns(call), 4))
     errors = ", ".join(call.errors) or "none documented"
     parts.append("Raises:\n" + _wrap(f"OSError: {errors}.", 4))
@@ -110,7 +112,9 @@ def _parameter(value: Value) -> str:
     accepts = value.rule.accepts
     if value.kind.optional or value.rule.none is not None:
         accepts += ", or None"
-    text = f"{meaning} ({accepts})" if meaning and value.enum is None and accepts != "an int" else ""
+    text = (
+        f"{meaning} ({accepts})" if meaning and value.enum is None and accepts != "an int" else ""
+    )
     return f"{value.parameter}: {text or meaning or accepts}."
 
 

@@ -13,7 +13,8 @@ _FAST_HEAD = '''\
 from collections.abc import Iterable
 from typing import Any, ClassVar, Literal, NoReturn, Self, TypeAlias, final, overload
 
-from _typeshed import FileDescriptorLike, ReadableBuffer, StrOrBytesPath, StrPath, BytesPath, WriteableBuffer
+from _typeshed import BytesPath, FileDescriptorLike, ReadableBuffer, StrOrBytesPath, StrPath
+from _typeshed import WriteableBuffer
 
 '''
 

@@ -1,0 +1,72 @@
+"""What a checker must know of the calls: `assert_type` on results, and misuse that it must find.
+
+Nothing here runs. `warn_unused_ignores` makes each ignored error one that must be there.
+"""
+
+from pathlib import Path
+from typing import Literal, assert_type
+
+import pysyscall
+from pysyscall import OpenFlag, SyscallInfo, Sysno, lookup
+
+
+def files(path: Path, buffer: bytearray) -> None:
+    assert_type(pysyscall.open(path, pysyscall.O_RDONLY), int)
+    assert_type(pysyscall.openat(None, b"name", OpenFlag.O_CREAT | OpenFlag.O_RDWR, 0o600), int)
+    assert_type(pysyscall.openat2(3, path, pysyscall.OpenHow(flags=0)), int)
+    assert_type(pysyscall.read(0, 10), bytes)
+    assert_type(pysyscall.read(0, buffer), int)
+    assert_type(pysyscall.pread(0, 10, 4), bytes)
+    assert_type(pysyscall.write(1, memoryview(b"x")), int)
+    assert_type(pysyscall.readv(0, [buffer]), int)
+    assert_type(pysyscall.stat(path), pysyscall.Stat)
+    assert_type(pysyscall.stat(path).st_mtime, float)
+    assert_type(pysyscall.statx(None, path).stx_atime.ns, int)
+    assert_type(pysyscall.readlink("link"), str)
+    assert_type(pysyscall.readlink(b"link"), bytes)
+    assert_type(pysyscall.getcwd(), str)
+    assert_type(pysyscall.access(path, pysyscall.R_OK), Literal[True])
+    assert_type(pysyscall.pipe2(pysyscall.O_CLOEXEC), tuple[int, int])
+    assert_type(pysyscall.close(3), None)
+    pysyscall.write(1, "text")  # type: ignore[arg-type]
+    pysyscall.open(7, 0)  # type: ignore[arg-type]
+    pysyscall.lseek(0, 1.5, 0)  # type: ignore[arg-type]
+    pysyscall.read(0)  # type: ignore[call-overload]
+
+
+def processes() -> None:
+    assert_type(pysyscall.getresuid(), tuple[int, int, int])
+    assert_type(pysyscall.getgroups(), list[int])
+    assert_type(pysyscall.sched_getaffinity(0), set[int])
+    assert_type(pysyscall.prlimit(0, pysyscall.RLIMIT_NOFILE, (1, 2)), pysyscall.Rlimit)
+    assert_type(pysyscall.times(), tuple[int, pysyscall.Tms])
+    assert_type(pysyscall.getrusage(pysyscall.RUSAGE_SELF).ru_utime, float)
+    assert_type(pysyscall.uname().sysname, str)
+    assert_type(pysyscall.sysinfo().loads, tuple[int, ...])
+
+
+def clocks_and_events() -> None:
+    assert_type(pysyscall.clock_gettime(pysyscall.CLOCK_MONOTONIC), pysyscall.Timespec)
+    assert_type(pysyscall.nanosleep(0.5), None)
+    assert_type(pysyscall.epoll_wait(3, 10), list[pysyscall.EpollEvent])
+    assert_type(pysyscall.poll([(0, pysyscall.POLLIN)], 10), list[pysyscall.PollFd])
+
+
+def sockets(address: pysyscall.SockaddrIn) -> None:
+    assert_type(pysyscall.socket(pysyscall.AF_INET, pysyscall.SOCK_STREAM), int)
+    assert_type(pysyscall.connect(3, address), None)
+    data, sender = pysyscall.recvfrom(3, 100)
+    assert_type(data, bytes)
+    if isinstance(sender, pysyscall.SockaddrIn):
+        assert_type(sender.sin_addr, str)
+    assert_type(pysyscall.getsockopt(3, pysyscall.SOL_SOCKET, pysyscall.SO_TYPE), int)
+    assert_type(pysyscall.getsockopt(3, 1, 2, 16), bytes)
+    pysyscall.connect(3, ("127.0.0.1", 80))  # type: ignore[arg-type]
+
+
+def table_and_raw() -> None:
+    assert_type(lookup("write"), SyscallInfo)
+    assert_type(Sysno.write, Literal[Sysno.write])
+    assert_type(pysyscall.raw.syscall(Sysno.getpid), int)
+    assert_type(pysyscall.syscall("getpid"), int)
+    lookup(1.5)  # type: ignore[arg-type]
