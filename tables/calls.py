@@ -45,6 +45,7 @@ _TYPES: dict[str, type] = {
     "unlike_os": str,
     "note": str,
     "man": str,
+    "untestable": str,
     "command": list,
 }
 _VDSO = {
@@ -127,6 +128,8 @@ class Call:
     unlike_os: str
     note: str
     man: str
+    untestable: str
+    """Why no test makes the call for real; empty where one does."""
     commands: tuple[Command, ...]
 
     @property
@@ -240,6 +243,7 @@ class _Reader:
             unlike_os=row.get("unlike_os", ""),
             note=row.get("note", ""),
             man=row.get("man", f"{name}(2)"),
+            untestable=row.get("untestable", ""),
             commands=tuple(self._commands(kernel, signature, row.get("command", ()))),
         )
         self._check(call)

@@ -248,6 +248,7 @@ POINTERS: dict[tuple[str, str], Rule] = {
         shown="set",
         counted=True,
     ),
+    ("data", "out"): Rule("", returns="bytes", copied="exit", shown="bytes", counted=True),
     ("names", "out"): Rule("", returns="list[str]", copied="exit", shown="strings", counted=True),
     ("remaining", ""): Rule("", engine="KIND_REMAINING", copied="exit", shown="struct"),
     ("null", ""): Rule("", engine="KIND_CONST", shown="hex"),

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterable, Iterator
 
 from tables.calls import Call, Table, Value
+from tables.enums import Enum
+from tables.structs import Field, Struct
 
+# What an argument is, where its row doesn't say: by kind, with the direction where there is one.
 _MEANINGS = {
     "fd": "a descriptor",
-    "dirfd": "the directory that a relative path starts from; None is the current one",
+    "dirfd": "where a relative path starts",
     "pidfd": "a process descriptor",
     "pid": "a process id",
     "tid": "a thread id",
@@ -16,66 +20,101 @@ _MEANINGS = {
     "gid": "a group id",
     "size": "a number of bytes",
     "off": "an offset in bytes",
-    "msec": "how long to wait at most, in milliseconds; -1 or None is for ever",
+    "msec": "how long to wait at most, in milliseconds; -1 or None waits for ever",
     "path": "a path",
     "string": "a name",
-    "option": "the option's value",
+    "in bytes": "the bytes",
+    "out bytes": "how many bytes at most, or a buffer to fill in place",
+    "in iovec": "the buffers, in order",
+    "out iovec": "the buffers to fill, in order",
+    "in option": "the option's value",
+    "out option": "what to read the option as",
+    "in sockaddr": "an address",
+    "in cpuset": "the CPUs",
+}
+# What Python gives, where a docs line says it otherwise than an error message.
+_GIVEN = {
+    "dirfd": "a directory's descriptor, or None for the current directory",
+    "msec": "an int",
+    "out bytes": "an int or a writable buffer",
+    "in option": "an int for a C int, or a bytes-like object",
+    "out option": "None for a C int, an int for so many bytes, or a writable buffer",
+    "in sockaddr": "a `SockaddrIn` or another socket address",
+    "in timespec": "seconds as an int or a float, or a `Timespec`",
 }
 _RESULTS = {
     "none": "None.",
-    "never": "never.",
-    "fd": "a descriptor.",
-    "pid": "an id.",
-    "uid": "an id.",
-    "gid": "an id.",
-    "off": "an offset in bytes.",
-    "count": "a number of bytes.",
+    "never": "Never.",
+    "fd": "A descriptor, an int.",
+    "count": "How many bytes, an int.",
+    "off": "An offset in bytes, an int.",
+    **dict.fromkeys(("pid", "tid", "uid", "gid"), "The id, an int."),
 }
 _OUTS = {
-    "path": "str.",
-    "cpuset": "a set of CPU numbers.",
-    "sockaddr": "an address object, or None where there is none.",
-    "bytes": "bytes, at most as many as asked for; their count where a buffer was given.",
+    "path": "A str.",
+    "cpuset": "A set of CPU numbers.",
+    "sockaddr": "The address, such as a `SockaddrIn`; None where there is none.",
+    "bytes": "The bytes, at most as many as asked for; their count where a buffer was given.",
 }
-AREA_TITLES = {
-    "files": "Files",
-    "memory": "Memory",
-    "processes": "Processes",
-    "sockets": "Sockets",
-    "events": "Events",
-    "clocks": "Clocks",
-    "system": "System",
-    "signals": "Signals",
-    "ipc": "Inter-process communication",
-    "security": "Security",
+_AREAS = {
+    "files": ("Files", "Open, read and write files; name, link, inspect and change them."),
+    "memory": ("Memory", "Memory that has a descriptor."),
+    "processes": ("Processes", "Identity, limits, scheduling, sending signals, and the end."),
+    "sockets": ("Sockets", "Talk to other processes and other machines."),
+    "events": ("Events", "Wait for descriptors to become ready."),
+    "clocks": ("Clocks", "Tell the time, and sleep."),
+    "system": ("System", "The machine as a whole."),
+    "signals": ("Signals", "The numbers of the signals."),
+    "ipc": ("Inter-process communication", "Shared memory, semaphores and message queues."),
+    "security": ("Security", "Rights, filters and keys."),
 }
+# An area with more calls than this is divided by what its calls work on.
+_LONG = 20
 
 
 def docstring(call: Call) -> str:
-    """The docstring of one call, in Google style: opening line, arguments, result, errors, source."""
+    """The docstring of one call, in Google style: opening line, sections, remarks, source."""
     parts = [f"`{call.text}`: {call.doc}."]
     if call.parameters:
-        parts.append(
-            "Args:\n" + "\n".join(_wrap(_parameter(value), 4) for value in call.parameters)
-        )
+        lines = [_wrap(_parameter(call, value), 4) for value in call.parameters]
+        parts.append("Args:\n" + "\n".join(lines))
     parts.append("Returns:\n" + _wrap(returns(call), 4))
-    errors = ", ".join(call.errors) or "none documented"
-    parts.append("Raises:\n" + _wrap(f"OSError: {errors}.", 4))
+    if errors := raised(call):
+        parts.append("Raises:\n" + _wrap(f"OSError: {', '.join(errors)}.", 4))
     parts += [_wrap(text, 0) for text in remarks(call)]
+    if call.danger:
+        parts.append("Danger:\n" + _wrap(_sentence(call.danger), 4))
+    parts.append(_wrap(f"Kernel: `{prototype(call)}`", 0))
     source = f"System call {call.kernel.number}, in Linux since {call.kernel.since}."
     parts.append(f"{source} Source: the man page {call.man}.")
     return "\n\n".join(parts) + "\n"
 
 
+def prototype(call: Call) -> str:
+    """The call as the kernel takes it."""
+    return f"long {call.name}({', '.join(map(str, call.kernel.args)) or 'void'})"
+
+
+def raised(call: Call) -> tuple[str, ...]:
+    """The errors that reach Python: not EINTR where the call is repeated."""
+    return tuple(name for name in call.errors if name != "EINTR" or call.eintr == "raise")
+
+
 def remarks(call: Call) -> list[str]:
     """What a reader should know beyond arguments and result."""
     found = [call.note] if call.note else []
+    if call.eintr == "remaining":
+        found.append("After a signal's handler has run, it goes on with what is left of the time.")
+    if call.vdso != "VDSO_NONE":
+        found.append("The vDSO, where there is one, answers it in user space: strace doesn't see it.")
+    if not raised(call):
+        found.append("No errors are documented.")
     if call.unlike_os:
         found.append(f"Unlike os.{_os_name(call)}: {call.unlike_os}.")
-    if call.danger:
-        found.append(f"Danger: {call.danger}.")
     if call.thread_only:
         found.append("It acts on the calling thread alone; libc's function acts on all threads.")
+    if call.aliases:
+        found.append(f"Also named {', '.join(f'`{alias}`' for alias in call.aliases)}.")
     if call.replaced_by:
         found.append(f"`{call.replaced_by}` does the same and more.")
     return found
@@ -84,38 +123,57 @@ def remarks(call: Call) -> list[str]:
 def returns(call: Call) -> str:
     """What comes back, in words."""
     if call.result:
-        return call.result + "."
+        return _sentence(call.result)
     word = call.signature.result.word
-    if call.outs:
-        parts = [_out(value) for value in call.outs]
-        if word not in ("none", "count of", "ready of"):
-            parts.insert(0, _RESULTS.get(word, f"{word}."))
-        return parts[0] if len(parts) == 1 else "(" + ", ".join(p.rstrip(".") for p in parts) + ")."
-    return _RESULTS.get(word, f"{word}.")
+    own = _RESULTS.get(word, f"{_article(word)} `{word}`, an int.")
+    if not call.outs:
+        return own
+    parts = [_out(value) for value in call.outs]
+    if word not in ("none", "count of", "ready of"):
+        parts.insert(0, own)
+    return parts[0] if len(parts) == 1 else "(" + ", ".join(p.rstrip(".") for p in parts) + ")."
 
 
 def _out(value: Value) -> str:
     if value.kind.word in _OUTS:
         return _OUTS[value.kind.word]
     if value.struct is not None:
-        return f"a list of {value.struct.name}." if value.kind.count else f"a {value.struct.name}."
+        name = value.struct.name
+        return f"A list of `{name}`." if value.kind.count else f"{_article(name)} `{name}`."
     return f"{value.rule.returns}."
 
 
-def _parameter(value: Value) -> str:
-    if value.parameter == value.name:
-        meaning = value.about or _MEANINGS.get(value.kind.word, "")
+def _parameter(call: Call, value: Value) -> str:
+    key = f"{value.kind.direction} {value.kind.word}".strip()
+    if value.parameter != value.name:  # it stands for its length: how many the kernel may fill
+        meaning, given = call.values[value.length].about or "how many at most", "an int"
     else:
-        meaning = value.about or "how many at most"
-    if not meaning and value.enum is not None:
-        meaning = f"{value.enum.name} or an int"
-    accepts = value.rule.accepts
-    if value.kind.optional or value.rule.none is not None:
-        accepts += ", or None"
-    text = (
-        f"{meaning} ({accepts})" if meaning and value.enum is None and accepts != "an int" else ""
-    )
-    return f"{value.parameter}: {text or meaning or accepts}."
+        meaning, given = value.about or _MEANINGS.get(key, ""), _given(value, key)
+    if not meaning and value.kind.word in _MEANINGS:
+        meaning = _MEANINGS[value.kind.word]
+    if value.kind.optional and "None" not in given:
+        given += " or None"
+    text = f"{meaning} ({given})" if meaning and given != "an int" else meaning or given
+    return f"{value.parameter}: {text}."
+
+
+def _given(value: Value, key: str) -> str:
+    if value.enum is not None:
+        return f"`{value.enum.name}` or an int"
+    if value.struct is not None:
+        name = f"`{value.struct.name}`"
+        if value.kind.count:
+            return f"a sequence of {name} or of tuples of its fields"
+        return f"{_article(value.struct.name).lower()} {name} or a tuple of its fields"
+    return _GIVEN.get(key, value.rule.accepts)
+
+
+def _article(name: str) -> str:
+    return "An" if name[0] in "AEIO" else "A"
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:] + "."
 
 
 def _wrap(text: str, indent: int) -> str:
@@ -136,41 +194,162 @@ def _os_name(call: Call) -> str:
 
 
 def pages(table: Table) -> dict[str, str]:
-    """A reference page an area: its calls, structs and enumerations, all from the docstrings."""
-    made = {}
-    for area in sorted(_areas(table)):
-        lines = [f"# {AREA_TITLES[area]}", ""]
-        calls = [call.name for call in table.areas.get(area, []) if call.binding != "raw_only"]
-        structs = [struct.name for struct in table.structs.values() if struct.area == area]
-        enums = [enum.name for enum in table.enums.values() if enum.area == area]
-        for name in calls:
-            lines += ["```{eval-rst}", f".. autofunction:: pysyscall.{name}", "```", ""]
-        for title, names in (("Structs", structs), ("Flags and modes", enums)):
-            if not names:
-                continue
-            lines += [f"## {title}", ""]
-            for name in names:
-                owner = "pysyscall" if title == "Structs" else "pysyscall.flags"
-                lines += ["```{eval-rst}", f".. autoclass:: {owner}.{name}", "   :members:"]
-                lines += ["   :undoc-members:", "```", ""]
-        made[area] = "\n".join(lines)
+    """A reference page an area, and one with every number; by file name."""
+    made = {area: "\n".join(_page(table, area)) for area in _areas(table)}
+    made["numbers"] = "\n".join(_numbers(table))
     return made
 
 
-def _areas(table: Table) -> set[str]:
-    owners = [*table.calls.values(), *table.structs.values(), *table.enums.values()]
-    return {owner.area for owner in owners}
+def _areas(table: Table) -> list[str]:
+    found = {call.area for call in table.calls.values()}
+    found |= {struct.area for struct in table.structs.values()}
+    found |= {enum.area for enum in table.enums.values()}
+    return [area for area in _AREAS if area in found] + sorted(found - _AREAS.keys())
+
+
+def _title(area: str) -> tuple[str, str]:
+    return _AREAS.get(area, (area.capitalize(), ""))
+
+
+def _typed(table: Table, area: str) -> list[Call]:
+    return [call for call in table.areas.get(area, []) if call.binding != "raw_only"]
+
+
+def _link(call: Call) -> str:
+    return f"{{py:func}}`{call.text} <pysyscall.{call.name}>`"
+
+
+def _page(table: Table, area: str) -> Iterator[str]:
+    title, line = _title(area)
+    calls = _typed(table, area)
+    structs = [struct for struct in table.structs.values() if struct.area == area]
+    enums = [enum for enum in table.enums.values() if enum.area == area]
+    yield from (f"# {title}", "", line, "")
+    if calls:
+        yield from ("| call | what it does |", "|:---|:---|")
+        yield from (f"| {_link(call)} | {call.doc} |" for call in calls)
+        yield ""
+    for heading, members in _groups(calls):
+        yield from (f"## {heading}", "")
+        for call in members:
+            yield from ("```{eval-rst}", f".. autofunction:: pysyscall.{_signature(call)}")
+            yield from ("```", "")
+    if structs:
+        yield from ("## Structs", "", "{ref}`structs` tells what all of them can do.", "")
+        for struct in structs:
+            yield from _struct(table, struct)
+    if enums:
+        yield from ("## Flags and modes", "")
+        for enum in enums:
+            yield from _enum(enum)
+
+
+def _groups(calls: list[Call]) -> Iterator[tuple[str, list[Call]]]:
+    """The calls by what they work on: the first of these that one of their arguments is."""
+    if len(calls) <= _LONG:
+        if calls:
+            yield "Calls", calls
+        return
+    kinds = {
+        "Calls on a path": ("path",),
+        "Calls on a descriptor": ("fd", "pidfd", "dirfd"),
+        "Calls on a process": ("pid", "tid"),
+    }
+    rest = calls
+    for heading, words in kinds.items():
+        found = [call for call in rest if any(v.kind.word in words for v in call.parameters)]
+        rest = [call for call in rest if call not in found]
+        if found:
+            yield heading, found
+    if rest:
+        yield "Other calls", rest
+
+
+def _signature(call: Call) -> str:
+    parameters = (
+        f"{v.parameter}={v.default}" if v.default else v.parameter for v in call.parameters
+    )
+    return f"{call.name}({', '.join(parameters)})"
+
+
+def _struct(table: Table, struct: Struct) -> Iterator[str]:
+    fields = [struct.field(name) for name in struct.arguments]
+    short = len(fields) <= 6
+    arguments = f"({', '.join(struct.arguments)})" if short else ""
+    yield from (f"```{{py:class}} {struct.name}{arguments}", ":module: pysyscall", "")
+    size = f"{struct.size} bytes" if struct.minimum == struct.size else f"up to {struct.size} bytes"
+    yield from (struct.doc, "", f"`{struct.c}`, {size}.", "")
+    yield from ("| field | Python | kernel | offset |", "|:---|:---|:---|:---|")
+    yield from (_row(table, field) for field in sorted(fields, key=lambda field: field.offset))
+    for value in struct.computed:
+        parts = f"`{value.whole}` and `{value.fraction}`"
+        yield f"| `{value.name}` | {value.python} | {value.unit} from {parts} | |"
+    if struct.sequence:
+        names = ", ".join(f"`{name}`" for name in struct.sequence)
+        yield from ("", f"Unpacks into {names}.")
+    yield from ("```", "")
+
+
+def _row(table: Table, field: Field) -> str:
+    python = field.python
+    if field.enum in table.enums:
+        python += f", {{py:class}}`~pysyscall.{field.enum}`"
+    kernel = f"{field.type}[{field.items}]" if field.items > 1 else field.type
+    return f"| `{field.name}` | {python.replace('|', 'or')} | {kernel} | {field.offset} |"
+
+
+def _enum(enum: Enum) -> Iterator[str]:
+    base = "IntFlag" if enum.kind == "flag" else "IntEnum"
+    yield from (f"````{{py:class}} {enum.name}", ":module: pysyscall", "")
+    yield from (f"{_sentence(enum.doc)} ({base})", "", "```{container} members")
+    yield from (f"- `{m.name}` {_number(enum, m.value)}" for m in enum.members)
+    yield from ("```", "````", "")
+
+
+def _number(enum: Enum, value: int) -> str:
+    if enum.kind != "flag":
+        return str(value)
+    return f"0o{value:o}" if enum.name == "FileMode" else f"0x{value:x}"
+
+
+def _numbers(table: Table) -> Iterator[str]:
+    yield from ("# Every call by number", "")
+    yield f"The kernel's table for x86-64, as Linux {table.kernel.version} has it."
+    yield "A call without a typed function is made by {py:func}`pysyscall.syscall`."
+    yield from ("", "| number | call | typed | in Linux since |", "|:---|:---|:---|:---|")
+    for row in table.kernel.rows:
+        call = table.calls.get(row.name)
+        typed = call is not None and call.binding != "raw_only"
+        name = f"{{py:func}}`{row.name} <pysyscall.{row.name}>`" if typed else f"`{row.name}`"
+        note = "yes" if typed else "" if row.status == "live" else "no longer in the kernel"
+        yield f"| {row.number} | {name} | {note} | {row.since} |"
+    yield ""
 
 
 def index(table: Table) -> str:
-    """The list of reference pages."""
-    areas = "\n".join(sorted(_areas(table)))
-    return (
-        "# Reference\n\n"
-        f"{len(table.calls)} of {sum(row.status == 'live' for row in table.kernel.rows)} system "
-        "calls are typed; `pysyscall.raw.syscall` makes any other.\n\n"
-        f"```{{toctree}}\n:maxdepth: 1\n\napi\n{areas}\n```\n"
-    )
+    """The start of the reference: all typed calls at a glance, and the list of pages."""
+    typed = sum(call.binding != "raw_only" for call in table.calls.values())
+    live = sum(row.status == "live" for row in table.kernel.rows)
+    lines = [
+        "# Reference",
+        "",
+        f"{typed} of the {live} system calls that Linux {table.kernel.version} has on x86-64 are",
+        "typed; {py:func}`pysyscall.syscall` makes any other.",
+        "",
+        "| area | calls |",
+        "|:---|:---|",
+    ]
+    for area in _areas(table):
+        calls = _typed(table, area)
+        links = _joined(f"{{py:func}}`{call.name} <pysyscall.{call.name}>`" for call in calls)
+        lines.append(f"| [{_title(area)[0]}]({area}.md) | {links or _title(area)[1]} |")
+    lines += ["", "```{toctree}", ":hidden:", ":maxdepth: 1", "", "api"]
+    lines += [*_areas(table), "numbers", "```"]
+    return "\n".join(lines) + "\n"
+
+
+def _joined(parts: Iterable[str]) -> str:
+    return " ".join(parts)
 
 
 def unlike_os(table: Table) -> str:
@@ -181,10 +360,10 @@ def unlike_os(table: Table) -> str:
         "Elsewhere, positional calls written for `os` work and return the same kind of value.",
         "",
         "| call | how it differs |",
-        "|---|---|",
+        "|:---|:---|",
     ]
     lines += [
-        f"| `{_os_name(call)}` | {call.unlike_os} |"
+        f"| {{py:func}}`{_os_name(call)} <pysyscall.{call.name}>` | {call.unlike_os} |"
         for call in table.calls.values()
         if call.unlike_os
     ]
