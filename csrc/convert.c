@@ -152,17 +152,15 @@ convert_fd(const signature *sig, int i, PyObject *value, long *out)
 PyObject *
 convert_path(const signature *sig, int i, PyObject *value)
 {
-    PyObject *path = PyOS_FSPath(value);
-    if (path == NULL) {
-        /* An error of __fspath__ itself is the caller's; that there is none is ours to tell. */
-        bool lacking = PyErr_ExceptionMatches(PyExc_TypeError)
-                       && !PyObject_HasAttrString((PyObject *)Py_TYPE(value), "__fspath__");
-        if (lacking) {
-            PyErr_Clear();
-            refuse_type(sig, i, value);
-        }
+    /* An error of __fspath__ itself is the caller's; that there is none is ours to tell. */
+    if (!PyUnicode_Check(value) && !PyBytes_Check(value)
+        && !PyObject_HasAttrString((PyObject *)Py_TYPE(value), "__fspath__")) {
+        refuse_type(sig, i, value);
         return NULL;
     }
+    PyObject *path = PyOS_FSPath(value);
+    if (path == NULL)
+        return NULL;
     PyObject *encoded = path;
     if (PyUnicode_Check(path)) {
         encoded = PyUnicode_EncodeFSDefault(path);
@@ -232,7 +230,9 @@ convert_timespec(const module_state *state, const signature *sig, int i, PyObjec
     }
     if (PyFloat_Check(value)) {
         double seconds = PyFloat_AS_DOUBLE(value), whole = floor(seconds);
-        if (!(fabs(seconds) < 9.2e18))
+        if (isnan(seconds))
+            return refuse(sig, i, PyExc_ValueError, "must be a number of seconds, not NaN");
+        if (fabs(seconds) >= 9.2e18)
             return refuse(sig, i, PyExc_OverflowError, "is too many seconds for 64 bits");
         out->tv_sec = (time_t)whole;
         /* Rounded up: a wait is never shorter than what was asked for. */
@@ -265,25 +265,38 @@ shorten(PyObject *object, Py_ssize_t length)
     return object;
 }
 
-static int64_t
-monotonic_now(void)
+int64_t
+nanoseconds_on(clockid_t clock)
 {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000000000L + now.tv_nsec;
+    return clock_gettime(clock, &now) == 0 ? now.tv_sec * 1000000000L + now.tv_nsec : 0;
 }
 
 int64_t
 deadline_after(long milliseconds)
 {
-    return monotonic_now() + milliseconds * 1000000;
+    return nanoseconds_on(CLOCK_MONOTONIC) + milliseconds * 1000000;
 }
 
 long
 milliseconds_until(int64_t deadline)
 {
-    int64_t left = deadline - monotonic_now();
+    int64_t left = deadline - nanoseconds_on(CLOCK_MONOTONIC);
     return left > 0 ? (left + 999999) / 1000000 : 0;
+}
+
+struct timespec
+less(struct timespec duration, int64_t nanoseconds)
+{
+    if (nanoseconds <= 0)
+        return duration;
+    duration.tv_sec -= nanoseconds / 1000000000;
+    duration.tv_nsec -= nanoseconds % 1000000000;
+    if (duration.tv_nsec < 0) {
+        duration.tv_sec--;
+        duration.tv_nsec += 1000000000;
+    }
+    return duration.tv_sec >= 0 ? duration : (struct timespec){0, 0};
 }
 
 PyObject *

@@ -104,6 +104,11 @@ PyObject *shorten(PyObject *object, Py_ssize_t length);
 int64_t deadline_after(long milliseconds);
 long milliseconds_until(int64_t deadline);
 
+/* A clock's time; 0 where it has none. */
+int64_t nanoseconds_on(clockid_t clock);
+/* A duration less some nanoseconds, but not below 0. */
+struct timespec less(struct timespec duration, int64_t nanoseconds);
+
 /* The result of an out-path, with or without its NUL: str, or bytes where `like` is bytes or a PathLike over bytes. */
 PyObject *path_result(const char *data, Py_ssize_t length, PyObject *like);
 

@@ -22,16 +22,18 @@ get_scaled(const struct_field *field, const unsigned char *data)
     memcpy(&fraction, data + field->fraction, field->wide_fraction ? 8 : 4);
     if (field->type == FIELD_SECONDS)
         return PyFloat_FromDouble((double)whole + (double)fraction / field->per_second);
-    int64_t scale = 1000000000 / field->per_second, total;
-    if (!__builtin_mul_overflow(whole, 1000000000, &total) && !__builtin_add_overflow(total, fraction * scale, &total))
-        return PyLong_FromLong(total);
-    PyObject *seconds = PyLong_FromLong(whole), *billion = PyLong_FromLong(1000000000);
-    PyObject *rest = PyLong_FromLong(fraction * scale);
-    PyObject *product = seconds && billion ? PyNumber_Multiply(seconds, billion) : NULL;
-    PyObject *sum = product && rest ? PyNumber_Add(product, rest) : NULL;
-    Py_XDECREF(seconds);
-    Py_XDECREF(billion);
-    Py_XDECREF(rest);
+    __int128 total = (__int128)whole * 1000000000 + (__int128)fraction * (1000000000 / field->per_second);
+    if (total == (int64_t)total)
+        return PyLong_FromLong((long)total);
+    /* Python takes no integer of 128 bits, so it goes over in two parts. */
+    const long unit = 1000000000000000000;
+    PyObject *high = PyLong_FromLong((long)(total / unit)), *low = PyLong_FromLong((long)(total % unit));
+    PyObject *factor = PyLong_FromLong(unit);
+    PyObject *product = high && factor ? PyNumber_Multiply(high, factor) : NULL;
+    PyObject *sum = product && low ? PyNumber_Add(product, low) : NULL;
+    Py_XDECREF(high);
+    Py_XDECREF(low);
+    Py_XDECREF(factor);
     Py_XDECREF(product);
     return sum;
 }

@@ -88,7 +88,11 @@ set_by_name(struct_object *object, PyObject *changes)
     Py_ssize_t position = 0;
     while (changes != NULL && PyDict_Next(changes, &position, &name, &value)) {
         const struct_field *field = field_named(object->info, name);
-        if (field == NULL || !field_set(object, field, value))
+        /* Converting it may run code that takes it out of the dict. */
+        Py_INCREF(value);
+        bool good = field != NULL && field_set(object, field, value);
+        Py_DECREF(value);
+        if (!good)
             return false;
     }
     return true;

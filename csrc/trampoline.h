@@ -9,6 +9,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <errno.h>
+#include <limits.h>
 
 #include "convert.h"
 #include "errors.h"
@@ -58,7 +59,7 @@ set_length(const signature *sig, call *c, room *m, int i, long length)
     if (a->length < 0)
         return;
     if (a->length_by_pointer) {
-        m->cells[a->length].length = (int)length;
+        m->cells[a->length].length = (int)smaller(length, INT_MAX);
         c->reg[a->length] = (long)&m->cells[a->length];
     }
     else {
@@ -161,8 +162,13 @@ convert_struct_in(const module_state *state, const signature *sig, call *c, room
 ALWAYS_INLINE bool
 convert_option_in(const signature *sig, call *c, room *m, int i, PyObject *value)
 {
-    if (!PyIndex_Check(value))
-        return convert_bytes_in(sig, c, m, i, value);
+    if (!PyIndex_Check(value)) {
+        if (!convert_bytes_in(sig, c, m, i, value))
+            return false;
+        /* Its length is a C int to the kernel, which would cut off the upper half. */
+        set_length(sig, c, m, i, smaller(c->reg[sig->args[i].length], INT_MAX));
+        return true;
+    }
     long number;
     if (!convert_int(sig, i, value, &number))
         return false;
@@ -250,7 +256,8 @@ convert(const module_state *state, const signature *sig, call *c, room *m, int i
         c->reg[i] = (long)&m->cells[i];
         return convert_timespec(state, sig, i, value, &m->cells[i].timespec);
     case KIND_REMAINING:
-        m->cells[i] = m->cells[a->of];
+        /* Stays negative where the kernel writes nothing, because the Timespec is a time and no duration. */
+        m->cells[i].timespec.tv_nsec = -1;
         c->reg[i] = (long)&m->cells[i];
         return true;
     case KIND_CELL_IN:
@@ -370,24 +377,41 @@ release(const signature *sig, call *c, room *m)
 ALWAYS_INLINE long
 enter_kernel(const signature *sig, const call *c)
 {
-    if (sig->vdso != VDSO_NONE && vdso_functions[sig->vdso] != NULL)
-        return vdso_functions[sig->vdso](c->reg[0], c->reg[1], c->reg[2]);
+    if (sig->vdso != VDSO_NONE) {
+        /* Read once: another interpreter may switch the vDSO off meanwhile. */
+        vdso_function function = __atomic_load_n(&vdso_functions[sig->vdso], __ATOMIC_RELAXED);
+        if (function != NULL) {
+            long result = function(c->reg[0], c->reg[1], c->reg[2]);
+            /* All but time() return a C int, which leaves the upper half of the register undefined. */
+            return sig->vdso == VDSO_TIME ? result : (int)result;
+        }
+    }
     /* Registers beyond the call's arguments are zero, so a kernel whose call has grown reads no garbage. */
     return syscall6(sig->nr, c->reg[0], c->reg[1], c->reg[2], c->reg[3], c->reg[4], c->reg[5]);
+}
+
+/* The clock that measures a sleep: clock_nanosleep names it first. Setting CLOCK_REALTIME changes no duration. */
+ALWAYS_INLINE clockid_t
+sleep_clock(const signature *sig, const call *c)
+{
+    bool named = sig->nr == NR_clock_nanosleep && c->reg[0] != CLOCK_REALTIME;
+    return named ? (clockid_t)c->reg[0] : CLOCK_MONOTONIC;
 }
 
 /* After EINTR: runs Python's handlers and prepares the repetition; false to raise. */
 ALWAYS_INLINE bool
 prepare_repeat(const signature *sig, call *c, room *m, int64_t deadline)
 {
-    if (sig->eintr == EINTR_RAISE || PyErr_CheckSignals() < 0)
+    int64_t interrupted = sig->eintr == EINTR_REMAINING ? nanoseconds_on(sleep_clock(sig, c)) : 0;
+    if (PyErr_CheckSignals() < 0 || sig->eintr == EINTR_RAISE)
         return false;
     if (sig->eintr == EINTR_REMAINING) {
         if (sig->timeout >= 0 && deadline != 0)
             c->reg[sig->timeout] = milliseconds_until(deadline);
         EACH_ARGUMENT(i) {
-            if (i < sig->count && sig->args[i].kind == KIND_REMAINING)
-                m->cells[sig->args[i].of] = m->cells[i];
+            if (i < sig->count && sig->args[i].kind == KIND_REMAINING && m->cells[i].timespec.tv_nsec >= 0)
+                m->cells[sig->args[i].of].timespec =
+                    less(m->cells[i].timespec, nanoseconds_on(sleep_clock(sig, c)) - interrupted);
         }
     }
     return true;
@@ -493,7 +517,7 @@ build_result(const module_state *state, const signature *sig, call *c, room *m, 
         good = (parts[n++] = sig->result == RESULT_TRUE ? Py_NewRef(Py_True) : PyLong_FromLong(result)) != NULL;
     EACH_ARGUMENT(i) {
         if (i < sig->count && is_out(sig->args[i].kind))
-            good = (parts[n++] = take_out(state, sig, c, m, i, result)) != NULL && good;
+            good = (parts[n++] = good ? take_out(state, sig, c, m, i, result) : NULL) != NULL;
     }
     if (items == 1)
         return parts[0];

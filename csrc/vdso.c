@@ -20,5 +20,7 @@ vdso_enable(bool on)
     /* It is mapped into every process, so it is only looked up here, never loaded. */
     void *library = on ? dlopen("linux-vdso.so.1", RTLD_LAZY | RTLD_LOCAL | RTLD_NOLOAD) : NULL;
     for (int k = VDSO_NONE + 1; k < VDSO_COUNT; k++)
-        vdso_functions[k] = library != NULL ? (vdso_function)dlsym(library, symbols[k]) : NULL;
+        __atomic_store_n(&vdso_functions[k],
+                         library != NULL ? (vdso_function)dlsym(library, symbols[k]) : NULL,
+                         __ATOMIC_RELAXED);
 }

@@ -117,13 +117,18 @@ def main(arguments: list[str] | None = None) -> int:
         "category", nargs="?", help="only those of one category (files, sockets ...)"
     )
     options = parser.parse_args(arguments)
+    if sys.stdout is None:
+        return 1
     try:
         result = show(options.call) if options.command == "show" else list_calls(options.category)
         sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader (head, less) has gone: nothing is left to say, not even at exit.
+    except OSError as error:
+        # What is left in the buffer can't be written at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        if isinstance(error, BrokenPipeError):  # the reader (head, less) has seen enough
+            return 0
+        print(f"pysyscall: can't write: {error.strerror}", file=sys.stderr)
+        return 1
     return result
 
 

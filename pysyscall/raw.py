@@ -1,11 +1,13 @@
 """The bare system call: what goes in reaches the kernel as it is, what the kernel says comes back.
 
 Nothing is decoded, nothing is retried and nothing is refused: a wrong pointer or a wrong number
-can harm this process. The typed calls in `pysyscall` are the safe way.
+can harm this process. The typed calls in `pysyscall` are the safe way. Audit hooks see
+`pysyscall.call` with the number and the arguments.
 """
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pysyscall._raw import ffi, lib
@@ -39,6 +41,8 @@ def _word(position: int, value: object, held: list[object]) -> int:
                 f"syscall() argument {position} must be an int, None, a bytes-like object "
                 f"or a cffi pointer, not {type(value).__name__}"
             ) from None
+        except BufferError as error:
+            raise BufferError(f"syscall() argument {position}: {error}") from None
         held.append(buffer)
         address = ffi.cast("intptr_t", buffer)
     return int(address)
@@ -53,7 +57,7 @@ def syscall(nr: int, *args: Argument) -> int:
             address). Registers without an argument are 0.
 
     Returns:
-        The result register: an errno as a negative number (-4095 to -1) on error.
+        The result register; on error an errno as a negative number (-4095 to -1).
 
     Raises:
         TypeError: more than six arguments, or one of another type.
@@ -67,6 +71,7 @@ def syscall(nr: int, *args: Argument) -> int:
         raise TypeError(f"syscall() argument 'nr' must be an int, not {type(nr).__name__}")
     if not 0 <= nr < 2**32:
         raise OverflowError(f"syscall() argument 'nr' must be in [0, 2**32 - 1], not {nr}")
+    sys.audit("pysyscall.call", nr, args)
     held: list[object] = []
     words = [_word(position, value, held) for position, value in enumerate(args, 1)]
     words += [0] * (6 - len(words))

@@ -106,7 +106,7 @@ def remarks(call: Call) -> list[str]:
     if call.eintr == "remaining":
         found.append("After a signal's handler has run, it goes on with what is left of the time.")
     if call.vdso != "VDSO_NONE":
-        found.append("The vDSO, where there is one, answers it in user space: strace doesn't see it.")
+        found.append("The vDSO answers it in user space, where there is one: strace sees nothing.")
     if not raised(call):
         found.append("No errors are documented.")
     if call.unlike_os:
@@ -152,7 +152,7 @@ def _parameter(call: Call, value: Value) -> str:
     if not meaning and value.kind.word in _MEANINGS:
         meaning = _MEANINGS[value.kind.word]
     if value.kind.optional and "None" not in given:
-        given += " or None"
+        given += ", or None" if " or " in given else " or None"
     text = f"{meaning} ({given})" if meaning and given != "an int" else meaning or given
     return f"{value.parameter}: {text}."
 
@@ -355,9 +355,12 @@ def _joined(parts: Iterable[str]) -> str:
 def unlike_os(table: Table) -> str:
     """The page of all differences from the functions of `os` that have the same name."""
     lines = [
-        "# Where a call differs from os's function of the same name",
+        "# Unlike os",
         "",
-        "Elsewhere, positional calls written for `os` work and return the same kind of value.",
+        "Where `os` has a function of the same name, positional calls written for it work here and",
+        "return the same kind of value. These are the exceptions. Keyword arguments have the names",
+        "of the man page, and `dir_fd` and `follow_symlinks` are not among them: the calls whose",
+        "names end in `at` take a directory and flags.",
         "",
         "| call | how it differs |",
         "|:---|:---|",

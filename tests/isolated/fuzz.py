@@ -1,0 +1,146 @@
+"""`fuzz.py N [SEED]`: N random calls with hostile arguments; prints the first that does harm."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pysyscall
+from pysyscall import table
+
+Recipe: TypeAlias = Any  # see hostile.py
+
+CALLS = tuple(call for call in table.calls() if call.binding == "fast")
+
+ERRNOS = (0, errno.EPERM, errno.EINVAL, errno.ENOSYS)
+"""What the calls get from the filter, a worker each."""
+
+PLAUSIBLE: dict[str, tuple[Recipe, ...]] = {
+    "out bytes": (16, "bytearray", 2**31, "mmap"),
+    "in bytes": ("bytes", "bytearray", "mmap"),
+    "path": ("str", "Path", "Latin"),
+    "string": ("str", "bytes"),
+    "out iovec": ("iovec", ["list", "bytearray", "memoryview"]),
+    "in iovec": ("readable iovec", ["tuple", "bytes", "bytearray"]),
+    "in sockaddr": ("SockaddrIn", "SockaddrUn with path"),
+    "in option": (1, "bytes"),
+    "out option": ("None", 16, "bytearray"),
+    "in timespec": (1, "0.5", "Timespec"),
+    "in cpuset": ("range", "set"),
+    "in OpenHow": ("OpenHow", ["tuple", 0, 0]),
+    "in Rlimit": ("Rlimit", ["tuple", 1, 2], "None"),
+    "in EpollEvent": ("EpollEvent", ["tuple", 1, 2]),
+    "inout PollFd": ("polls", "2000 polls", "poll saboteurs", ["list", "PollFd"]),
+    "out EpollEvent": (1, 5000, 2**31 - 1),
+    "": (0, 1, 2, 0o100, -1, "fileno returns 0", "fileno sabotages"),
+}
+"""Arguments that get through the conversion, by how the argument's kind begins."""
+
+
+class Died(AssertionError):
+    """A call ended the process that made it."""
+
+
+class Worker:
+    """A child that makes calls and survives them."""
+
+    def __init__(self, answer: int) -> None:
+        package = Path(pysyscall.__file__).parents[1]
+        self.child = subprocess.Popen(
+            # The development mode fills freed memory and watches the ends of each block.
+            [
+                sys.executable,
+                "-Xdev",
+                "-Wignore",
+                Path(__file__).with_name("worker.py"),
+                str(answer),
+            ],
+            env={**os.environ, "PYTHONPATH": str(package)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.names: list[str] = self._read("start")
+
+    def _read(self, what: str) -> Any:
+        assert self.child.stdout is not None
+        line = self.child.stdout.readline()
+        if not line:
+            raise Died(f"{what}: the worker ended with {self.child.wait()}")
+        return json.loads(line)
+
+    def call(self, name: str, args: list[Recipe], kwargs: dict[str, Recipe]) -> str:
+        """What came of a call; AssertionError where that must not be."""
+        assert self.child.stdin is not None
+        what = json.dumps([name, args, kwargs])
+        print(what, file=self.child.stdin, flush=True)
+        outcome: str = self._read(what)
+        assert not outcome.startswith("wrong"), f"{what}: {outcome}"
+        return outcome
+
+    def close(self) -> None:
+        self.child.communicate()
+
+
+def plausible(kind: str) -> tuple[Recipe, ...]:
+    return next(recipes for start, recipes in PLAUSIBLE.items() if kind.startswith(start))
+
+
+def random_recipe(source: random.Random, names: list[str], kind: str, depth: int = 0) -> Recipe:
+    chance = source.random()
+    if chance < 0.75:
+        return source.choice(plausible(kind))
+    if chance < 0.8:
+        return source.choice((1, -1)) * (2 ** source.randrange(70) + source.randrange(-2, 3))
+    if chance < 0.95 or depth == 2:
+        return source.choice(names)
+    items = [random_recipe(source, names, kind, depth + 1) for _ in range(source.randrange(5))]
+    return [source.choice(("list", "tuple", "iterator")), *items]
+
+
+def random_call(
+    source: random.Random, names: list[str]
+) -> tuple[str, list[Recipe], dict[str, Recipe]]:
+    call = source.choice(CALLS)
+    given = {
+        argument.parameter: random_recipe(source, names, argument.kind)
+        for argument in call.arguments
+        if argument.parameter
+    }
+    if source.random() < 0.05:
+        given[source.choice(("unknown", "\udc80", "fd", "self"))] = 0
+    if given and source.random() < 0.1:
+        del given[source.choice(tuple(given))]
+    positional = len(given) if source.random() < 0.8 else source.randrange(len(given) + 1)
+    pairs = list(given.items())
+    return call.name, [recipe for _, recipe in pairs[:positional]], dict(pairs[positional:])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("count", type=int)
+    parser.add_argument("seed", type=int, nargs="?", default=time.time_ns())
+    options = parser.parse_args()
+    print(f"seed {options.seed}")
+    source = random.Random(options.seed)
+    workers = [Worker(answer) for answer in ERRNOS]
+    outcomes: dict[str, int] = {}
+    for _ in range(options.count):
+        worker = source.choice(workers)
+        outcome = worker.call(*random_call(source, worker.names))
+        outcomes[outcome] = outcomes.get(outcome, 0) + 1
+    for worker in workers:
+        worker.close()
+    print(", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items())))
+
+
+if __name__ == "__main__":
+    main()

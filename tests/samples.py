@@ -1,0 +1,381 @@
+"""Sample arguments for any typed call, and the registers that they must become.
+
+All of it follows from the kinds of the call's row.
+"""
+
+from __future__ import annotations
+
+import os
+import reprlib
+import struct
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import reduce
+from itertools import chain
+from operator import or_
+from pathlib import Path
+from typing import Any
+
+from tracee import AtLeast, Expectation, Pointer, Vector, Word
+
+import pysyscall
+from pysyscall._raw import ffi
+from tables import kinds, structs
+from tables.calls import Call, Value
+
+PATH_MAX = 4096
+SOCKADDR_STORAGE = 128
+CELLS = {"s32": "i", "u32": "I", "s64": "q", "u64": "Q"}
+OMITTED = object()
+"""Stands for an argument that Python does not give."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One value of an argument, and what then stands in the registers."""
+
+    given: Any
+    register: Expectation
+    length: int | Expectation = 0
+    """For the register that carries this argument's length, where there is one."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One call of a function, and the six registers that it must arrive with."""
+
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    expected: tuple[Expectation, ...] = ()
+
+    def __str__(self) -> str:
+        named = (f"{name}={reprlib.repr(value)}" for name, value in self.kwargs.items())
+        return f"({', '.join(chain(map(reprlib.repr, self.args), named))})"
+
+
+class File:
+    """An object with fileno(), as descriptors may be."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+
+    def fileno(self) -> int:
+        return self.fd
+
+
+def distinct(size: int, seed: int) -> bytes:
+    """Bytes none of which is 0, other ones for each seed."""
+    return bytes((37 * seed + i) % 251 + 1 for i in range(size))
+
+
+def filled(layout: structs.Struct, seed: int) -> bytes:
+    """A struct full of distinct bytes, with an end to each text."""
+    content = bytearray(distinct(layout.size, seed))
+    for part in layout.fields:
+        if part.type == "text":
+            content[part.offset + part.size - 1] = 0
+    return bytes(content)
+
+
+def without_padding(layout: structs.Struct, content: bytes) -> bytes:
+    """What is left of a struct that is made anew from its fields."""
+    result = bytearray(layout.size)
+    for part in layout.fields:
+        if not part.hidden:
+            place = slice(part.offset, part.offset + part.size * part.items)
+            result[place] = content[place]
+    return bytes(result)
+
+
+def address_of(buffer: bytearray | memoryview) -> int:
+    return int(ffi.cast("uintptr_t", ffi.from_buffer(buffer)))
+
+
+class Sampler:
+    """Makes samples and cases from the rows of the table."""
+
+    def __init__(self, all_structs: Mapping[str, structs.Struct]) -> None:
+        self.sockaddrs = [s for s in all_structs.values() if s.family is not None]
+
+    def samples(self, value: Value) -> list[Sample]:
+        """Samples for one argument; none where its register follows from another argument."""
+        kind, rule = value.kind, value.rule
+        found: Iterable[Sample]
+        match kind.word, kind.direction:
+            case (("len" | "size of"), _):
+                return []
+            case (("const" | "null"), _):
+                return [Sample(OMITTED, Word(value.fallback))]
+            case "remaining", _:
+                return [Sample(OMITTED, Pointer(size=16, align=8))]
+            case (("path" | "string"), ""):
+                found = self._strings(value)
+            case "path", "out":
+                room = Pointer(size=1, times=value.length)
+                return [Sample(OMITTED, room, AtLeast(PATH_MAX))]
+            case "bytes", "in":
+                found = self._buffers_in(value)
+            case "bytes", "out":
+                found = self._buffers_out(value)
+            case "option", "in":
+                found = chain(self._buffers_in(value), self._options_in(value))
+            case "option", "out":
+                room = Pointer(size=4, align=4)
+                found = [Sample(None, room, 4), *self._buffers_out(value)]
+            case "iovec", direction:
+                found = self._vectors(value, direction)
+            case "timespec", "in":
+                found = self._timespecs(value)
+            case "cpuset", "in":
+                found = map(self._cpuset, ({1, 3}, [0], range(60, 70), {2, 200}))
+            case "cpuset", "out":
+                room = Pointer(size=1, times=value.length, align=8)
+                return [Sample(OMITTED, room, AtLeast(8))]
+            case "sockaddr", "in":
+                found = self._addresses(value)
+            case "sockaddr", "out":
+                room = Pointer(size=SOCKADDR_STORAGE, align=8)
+                return [Sample(OMITTED, room, SOCKADDR_STORAGE)]
+            case _ if value.struct is not None and not rule.cell:
+                found = self._structs(value, value.struct)
+            case _, "out" if rule.cell:
+                return [self._cells_out(value)]
+            case _, "in" if rule.cell and not kind.count:
+                found = self._cells_in(value)
+            case word, "" if word in kinds.WORDS or value.enum is not None:
+                found = self._integers(value)
+            case _:
+                raise NotImplementedError(f"no samples for '{kind}' of argument '{value.name}'")
+        found = list(found)
+        if kind.optional and rule.annotation:
+            found.append(Sample(None, Word(0), value.struct.size if value.struct else 0))
+        return found
+
+    def _integers(self, value: Value) -> Iterator[Sample]:
+        low, high = value.range
+        numbers = [0x11 + value.index, (0x1234_5678_9ABC_DE00 + value.index) & high, low, high]
+        if low < 0:
+            numbers.append(-1)
+        for number in numbers:
+            yield Sample(number, Word(number))
+        if value.rule.none is not None:
+            yield Sample(None, Word(value.rule.none))
+        if value.rule.engine == "KIND_FD":
+            yield Sample(File(0x51 + value.index), Word(0x51 + value.index))
+        if value.enum is not None:
+            members = list(getattr(pysyscall, value.enum.name))
+            fitting = [member for member in members if low <= member <= high]
+            for member in (fitting[0], fitting[-1]):
+                yield Sample(member, Word(member.value))
+            if value.enum.kind == "flag":
+                both = fitting[0] | fitting[-1]
+                yield Sample(both, Word(both.value))
+
+    def _strings(self, value: Value) -> Iterator[Sample]:
+        names = [
+            os.fsdecode(f"/é/{value.name}".encode()),
+            f"/{value.name}/é".encode("latin-1"),
+            value.name,
+            value.name.encode(),
+            "",
+        ]
+        if value.kind.word == "path":
+            names.append(Path(f"/path/{value.name}"))
+        for name in names:
+            yield Sample(name, Pointer(os.fsencode(name) + b"\0"))
+
+    def _buffers_in(self, value: Value) -> Iterator[Sample]:
+        for size in (40, 3, 0, 9000):
+            content = distinct(size, value.index)
+            yield Sample(content, Pointer(content), size)
+        content = distinct(50, value.index)
+        yield Sample(bytearray(content), Pointer(content), len(content))
+        yield Sample(memoryview(content)[7:29], Pointer(content[7:29]), 22)
+
+    def _buffers_out(self, value: Value) -> Iterator[Sample]:
+        for size in (100 + value.index, 0, 1, 70_000):
+            yield Sample(size, Pointer(size=size), size)
+        own = bytearray(60)
+        for buffer in (own, memoryview(own)[5:25]):
+            pointer = Pointer(size=len(buffer), address=address_of(buffer))
+            yield Sample(buffer, pointer, len(buffer))
+
+    def _options_in(self, value: Value) -> Iterator[Sample]:
+        for number in (0x1234_5600 + value.index, -2, -(2**31), 2**31 - 1):
+            yield Sample(number, Pointer(struct.pack("i", number)), 4)
+
+    def _vectors(self, value: Value, direction: str) -> Iterator[Sample]:
+        for sizes in ((5, 70), (3,), (), (4, 0, 6), range(1, 30)):
+            if direction == "in":
+                parts: list[Any] = [distinct(size, k) for k, size in enumerate(sizes)]
+                parts[1:2] = map(bytearray, parts[1:2])
+                pointers = [Pointer(bytes(part)) for part in parts]
+            else:
+                parts = [bytearray(size) for size in sizes]
+                pointers = [Pointer(size=len(part), address=address_of(part)) for part in parts]
+            items = tuple(zip(pointers, sizes, strict=True))
+            yield Sample(parts, Vector(items), len(items))
+
+    def _timespecs(self, value: Value) -> Iterator[Sample]:
+        for given, seconds, nanoseconds in (
+            (7 + value.index, 7 + value.index, 0),
+            (2.5, 2, 500_000_000),
+            (pysyscall.Timespec(3, 4), 3, 4),
+            (-0.25, -1, 750_000_000),
+            (2**62, 2**62, 0),
+        ):
+            yield Sample(given, Pointer(struct.pack("qq", seconds, nanoseconds), align=8))
+
+    def _cpuset(self, cpus: Iterable[int]) -> Sample:
+        mask = sum(1 << cpu for cpu in cpus)
+        size = 8 * (max(cpus) // 64 + 1)
+        return Sample(cpus, Pointer(mask.to_bytes(size, "little"), align=8), size)
+
+    def _addresses(self, value: Value) -> Iterator[Sample]:
+        for layout in self.sockaddrs:
+            for size in {layout.size, layout.minimum, (layout.size + layout.minimum) // 2}:
+                content = distinct(size, value.index)
+                address = getattr(pysyscall, layout.name).from_bytes(content)
+                yield Sample(address, Pointer(content), size)
+
+    def _structs(self, value: Value, layout: structs.Struct) -> Iterator[Sample]:
+        cls = getattr(pysyscall, layout.name)
+        contents = [filled(layout, value.index + k) for k in range(4)]
+        objects = [cls.from_bytes(content) for content in contents]
+        tuples = [tuple(getattr(o, name) for name in cls.__match_args__) for o in objects]
+        from_tuples = [without_padding(layout, content) for content in contents]
+        match value.kind.direction, bool(value.kind.count):
+            case "out", False:
+                yield Sample(OMITTED, Pointer(size=layout.size, align=8), layout.size)
+            case "out", True:
+                room = Pointer(size=layout.size, times=value.length, align=8)
+                for count in (1, 3, 4000):
+                    yield Sample(count, room, count)
+            case "in", False:
+                for given, content in ((objects[0], contents[0]), (tuples[0], from_tuples[0])):
+                    yield Sample(given, Pointer(content, align=8), layout.size)
+            case direction, True:
+                size = layout.size if direction == "inout" else 0
+                for given, content in (
+                    (objects[:2], contents[:2]),
+                    ([objects[0], *tuples[1:]], [contents[0], *from_tuples[1:]]),
+                    ([], []),
+                ):
+                    array = Pointer(b"".join(content), size, value.length, align=8)
+                    yield Sample(given, array, len(given))
+            case _:
+                raise NotImplementedError(
+                    f"no samples for '{value.kind}' of argument '{value.name}'"
+                )
+
+    def _cells_in(self, value: Value) -> Iterator[Sample]:
+        code = CELLS[value.rule.cell]
+        low, high = kinds.S64 if code == "q" else value.range
+        for number in ((0x1234_5678_9ABC_DE00 + value.index) & high, 0, low, high):
+            content = struct.pack(code, number)
+            yield Sample(number, Pointer(content, align=len(content)))
+
+    def _cells_out(self, value: Value) -> Sample:
+        size = struct.calcsize(CELLS[value.rule.cell])
+        if value.length >= 0:
+            return Sample(OMITTED, Pointer(size=size, times=value.length, align=size), AtLeast(1))
+        return Sample(OMITTED, Pointer(size=size * int(value.kind.count or 1), align=size))
+
+    def cases(self, call: Call) -> Iterator[Case]:
+        """Ways to make a call: every sample, by position and by name, and what can be left out."""
+        samples = {value.index: self.samples(value) for value in call.values}
+        given = {value.index: samples[value.index] for value in call.parameters}
+        rounds = max((len(found) for found in given.values()), default=1)
+        # Neighbours of the same kind take different samples in the same round.
+        chosen = [
+            {i: found[(k + i) % len(found)] for i, found in given.items()} for k in range(rounds)
+        ]
+        for choice in chosen:
+            yield self._case(call, choice, samples)
+        if not given:
+            return
+        yield self._case(call, chosen[0], samples, positional=0)
+        needed = {i: s for i, s in chosen[0].items() if not call.values[i].default}
+        defaulted = {i: s for i, s in chosen[0].items() if call.values[i].default}
+        if defaulted:
+            yield self._case(call, needed, samples)
+        if len(defaulted) > 1:
+            for i, sample in defaulted.items():
+                yield self._case(call, needed | {i: sample}, samples, positional=len(needed))
+        for value in call.parameters:
+            if value.condition is not None:
+                flags = call.signature.index(value.condition.argument)
+                for bits in decisive(masks_of(value)):
+                    choice = needed | {flags: Sample(bits, Word(bits))}
+                    yield self._case(call, choice, samples)
+
+    def _case(
+        self,
+        call: Call,
+        choice: Mapping[int, Sample],
+        samples: Mapping[int, list[Sample]],
+        positional: int = 6,
+    ) -> Case:
+        """The case of one choice, of which the first `positional` are not given by name."""
+        made: dict[int, Sample] = {}
+        for value in call.values:
+            if value.parameter:
+                made[value.index] = choice.get(value.index) or self._left_out(
+                    call, value, choice, samples[value.index]
+                )
+            elif samples[value.index]:
+                made[value.index] = samples[value.index][0]
+        registers: dict[int, Expectation] = {i: sample.register for i, sample in made.items()}
+        for i, sample in made.items():
+            if (carrier := call.values[i].length) >= 0:
+                registers[carrier] = length_register(call.values[carrier], sample.length)
+        # Registers that the call does not use are zero.
+        unused = dict.fromkeys(range(len(call.values), 6), Word(0))
+        expected = tuple(expectation for _, expectation in sorted((registers | unused).items()))
+        if len(expected) != 6:
+            raise NotImplementedError(f"{call.name}: not all of its registers have a sample")
+        values = [v for v in call.parameters if v.index in choice]
+        args = tuple(choice[v.index].given for v in values[:positional])
+        kwargs = {v.parameter: choice[v.index].given for v in values[positional:]}
+        return Case(args, kwargs, expected)
+
+    def _left_out(
+        self, call: Call, value: Value, choice: Mapping[int, Sample], samples: list[Sample]
+    ) -> Sample:
+        """What stands for an argument that is left out."""
+        if value.default == "None":
+            return next(sample for sample in samples if sample.given is None)
+        holds = True
+        if value.condition is not None:
+            flags = choice[call.signature.index(value.condition.argument)].given
+            holds = any(flags & mask == mask for mask in masks_of(value))
+        return Sample(OMITTED, Word(value.fallback if holds else 0))
+
+
+def masks_of(value: Value) -> list[int]:
+    """What a conditional default depends on: all bits of one of these."""
+    assert value.condition is not None
+    return [getattr(pysyscall, name).value for name in value.condition.bits]
+
+
+def length_register(carrier: Value, length: int | Expectation) -> Expectation:
+    """What the register holds that carries a length, or points at it."""
+    if not isinstance(length, int):
+        return length
+    if carrier.rule.pointer:
+        return Pointer(struct.pack("i", length), size=4, align=4)
+    return Word(length)
+
+
+def bits_of(mask: int) -> list[int]:
+    return [1 << k for k in range(mask.bit_length()) if mask >> k & 1]
+
+
+def decisive(masks: Iterable[int]) -> set[int]:
+    """Flags with and without all bits of a mask, alone and among all others."""
+    others = kinds.S32[1] & ~reduce(or_, masks)
+    flags = {0, others}
+    for mask in masks:
+        flags |= {mask, mask | others}
+        flags |= {mask & ~bit | rest for bit in bits_of(mask) for rest in (0, others)}
+    return flags

@@ -1,0 +1,228 @@
+"""Every typed call at kernel entry: its number, all six registers and what they point at."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from samples import Sampler, address_of
+from tracee import Expectation, NotMade, Pointer, Vector, Word, compare, stopped
+
+import pysyscall
+from pysyscall import Sysno, raw
+from pysyscall._raw import ffi
+from pysyscall.table import REGISTERS
+from tables import calls
+from tables.calls import Call
+
+TABLE = calls.load()
+TYPED = [call for call in TABLE.calls.values() if call.binding != "raw_only"]
+SAMPLER = Sampler(TABLE.structs)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def may_trace() -> None:
+    try:
+        with stopped(raw.syscall, Sysno.getpid):
+            pass
+    except PermissionError as error:
+        pytest.skip(f"no right to trace a child: {error}")
+
+
+def six(*expected: Expectation | int) -> list[Expectation]:
+    """Expectations for all registers: those not given hold 0."""
+    words = [Word(e) if isinstance(e, int) else e for e in expected]
+    return words + [Word(0)] * (6 - len(words))
+
+
+def complaints_of(
+    expected: list[Expectation], number: int, function: Callable[..., object], *args: Any
+) -> list[str]:
+    with stopped(function, *args) as stop:
+        return compare(number, expected, stop)
+
+
+@pytest.mark.parametrize("call", TYPED, ids=lambda call: call.name)
+def test_call(call: Call) -> None:
+    function = getattr(pysyscall, call.name)
+    wrong = []
+    for case in SAMPLER.cases(call):
+        try:
+            with stopped(function, *case.args, **case.kwargs) as stop:
+                complaints = compare(call.kernel.number, case.expected, stop)
+        except NotMade as error:
+            complaints = [str(error)]
+        wrong += [f"{call.name}{case}: {complaint}" for complaint in complaints]
+    assert not wrong, "\n".join(wrong)
+
+
+OWN = bytearray(8)
+
+
+BY_HAND = [
+    ("write", (1, b"hello\n"), 1, six(1, Pointer(b"hello\n"), 6)),
+    ("read", (3, OWN), 0, six(3, Pointer(size=8, address=address_of(OWN)), 8)),
+    ("openat", (None, b"/\xff", 0o100), 257, six(-100, Pointer(b"/\xff\0"), 0o100, 0o777)),
+    ("openat", (3, "f", 0), 257, six(3, Pointer(b"f\0"), 0)),
+    ("openat", (3, "f", 0o10000000), 257, six(3, Pointer(b"f\0"), 0o10000000)),
+    ("openat", (3, "f", 0o20200000), 257, six(3, Pointer(b"f\0"), 0o20200000, 0o777)),
+    ("statx", (None, "f"), 332, six(-100, Pointer(b"f\0"), 0, 0x7FF, Pointer(size=256))),
+    ("lseek", (3, -1, 2), 8, six(3, -1, 2)),
+    ("kill", (-5, 9), 62, six(-5, 9)),
+    ("poll", ([(3, 4)],), 7, six(Pointer(b"\3\0\0\0\4\0\0\0"), 1, -1)),
+    (
+        "epoll_ctl",
+        (3, 1, 4, (5, 6)),
+        233,
+        six(3, 1, 4, Pointer(struct.pack("<IQ", 5, 6))),
+    ),
+    (
+        "accept4",
+        (3, 0o4000),
+        288,
+        six(3, Pointer(size=128), Pointer(struct.pack("i", 128), size=4), 0o4000),
+    ),
+    (
+        "writev",
+        (1, [b"ab", b"c"]),
+        20,
+        six(1, Vector(((Pointer(b"ab"), 2), (Pointer(b"c"), 1))), 2),
+    ),
+    (
+        "connect",
+        (3, pysyscall.SockaddrIn("127.0.0.1", 0x1234)),
+        42,
+        six(3, Pointer(b"\2\0\x12\x34\x7f\0\0\1" + bytes(8)), 16),
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "number", "expected"), BY_HAND, ids=[row[0] for row in BY_HAND]
+)
+def test_by_hand(
+    name: str, args: tuple[object, ...], number: int, expected: list[Expectation]
+) -> None:
+    """A few calls written down in full, so that the samples can't err along with the table."""
+    assert complaints_of(expected, number, getattr(pysyscall, name), *args) == []
+
+
+def test_every_register_is_compared() -> None:
+    arguments = (1, 2, 3, 4, 5, 6)
+    assert complaints_of(six(*arguments), Sysno.getpid, raw.syscall, Sysno.getpid, *arguments) == []
+    for k, register in enumerate(REGISTERS):
+        changed = six(*arguments)
+        changed[k] = Word(7)
+        complaints = complaints_of(changed, Sysno.getpid, raw.syscall, Sysno.getpid, *arguments)
+        assert complaints == [f"{register} is {k + 1:#x}, not 0x7"]
+
+
+def test_unused_registers_must_be_zero() -> None:
+    complaints = complaints_of(six(), Sysno.getpid, raw.syscall, Sysno.getpid, *range(1, 7))
+    assert [complaint.split()[0] for complaint in complaints] == list(REGISTERS)
+
+
+def test_the_number_is_compared() -> None:
+    complaints = complaints_of(six(), Sysno.getppid, pysyscall.getpid)
+    assert complaints == ["rax is 39, not 110"]
+
+
+def test_the_upper_half_is_compared() -> None:
+    complaints = complaints_of(six(-1), 0, raw.syscall, 0, 2**32 - 1)
+    assert complaints == ["rdi is 0xffffffff, not 0xffffffffffffffff"]
+
+
+CODE = int(ffi.cast("uintptr_t", ffi.addressof(raw.lib, "syscall0")))
+IOVEC = bytearray(struct.pack("QQ", address_of(OWN), 4))
+
+
+@pytest.mark.parametrize(
+    ("word", "expected", "complaint"),
+    [
+        (OWN, Pointer(bytes(7) + b"\1"), "points at"),
+        (0, Pointer(), "is a null pointer"),
+        (8, Pointer(b"\0"), "points at b''"),
+        (2**64 - 8, Pointer(b"\0"), "points at b''"),
+        (CODE, Pointer(size=1), "can't be written"),
+        (address_of(OWN) + 1, Pointer(align=8), "not aligned"),
+        (OWN, Pointer(address=address_of(OWN) + 8), "not the buffer's own address"),
+        (OWN, Pointer(size=2**47), "can't be written"),
+        (IOVEC, Vector(((Pointer(bytes(4)), 5),)), "iov[0].iov_len is 4, not 5"),
+        (IOVEC, Vector(((Pointer(b"abcd"), 4),)), "iov[0].iov_base points at"),
+        (CODE | 1, Vector(((Pointer(), 1),)), "no array of 1 iovecs"),
+    ],
+)
+def test_memory_is_compared(word: Any, expected: Expectation, complaint: str) -> None:
+    (found,) = complaints_of(six(expected), Sysno.getpid, raw.syscall, Sysno.getpid, word)
+    assert found.startswith("rdi ")
+    assert complaint in found
+
+
+def test_rooms_must_not_overlap() -> None:
+    pair = six(Pointer(size=4), Pointer(size=4))
+    first = address_of(OWN)
+    for distance, wrong in ((0, 1), (3, 1), (4, 0)):
+        complaints = complaints_of(pair, 0, raw.syscall, 0, first, first + distance)
+        assert len(complaints) == wrong
+
+
+@pytest.mark.parametrize("name", ["openat", "sendto", "clock_nanosleep", "getresuid", "readv"])
+def test_a_change_of_one_register_is_noticed(name: str) -> None:
+    call = TABLE.calls[name]
+    case = next(SAMPLER.cases(call))
+    with stopped(getattr(pysyscall, name), *case.args, **case.kwargs) as stop:
+        assert compare(call.kernel.number, case.expected, stop) == []
+        for k, register in enumerate(REGISTERS):
+            words = list(stop.registers)
+            words[k] ^= 2**63 | 1
+            changed = replace(stop, registers=tuple(words))
+            (complaint,) = compare(call.kernel.number, case.expected, changed)
+            assert complaint.startswith(f"{register} ")
+
+
+def test_the_kernel_does_not_run_the_call(tmp_path: Path) -> None:
+    kept, new = tmp_path / "kept", tmp_path / "new"
+    kept.write_text("")
+    with stopped(pysyscall.unlink, kept) as stop:
+        assert stop.number == Sysno.unlink
+    with stopped(pysyscall.mkdir, new):
+        pass
+    assert list(tmp_path.iterdir()) == [kept]
+
+
+def test_a_call_that_is_not_made_is_told() -> None:
+    with pytest.raises(NotMade, match="OverflowError: close"), stopped(pysyscall.close, 2**32 + 1):
+        pass
+    with pytest.raises(NotMade, match="without entering the kernel"), stopped(len, ""):
+        pass
+    with pytest.raises(NotMade, match="SIGSEGV"), stopped(ffi.string, ffi.cast("char *", 8)):
+        pass
+
+
+def test_housekeeping_is_told_from_the_call() -> None:
+    """mmap by the interpreter runs, and the call comes after it; mmap by pysyscall is the call."""
+    with stopped(lambda: (bytearray(2**24), pysyscall.getuid())) as stop:
+        assert stop.number == Sysno.getuid
+    with stopped(raw.syscall, Sysno.mmap, 0, 4096) as stop:
+        assert stop.number == Sysno.mmap
+
+
+def held() -> tuple[set[str], str]:
+    """The descriptors and the children of this process."""
+    descriptors = {path.name for path in Path("/proc/self/fd").iterdir()}
+    return descriptors, Path("/proc/thread-self/children").read_text()
+
+
+def test_nothing_is_left() -> None:
+    before = held()
+    with stopped(pysyscall.getpid):
+        pass
+    with pytest.raises(NotMade), stopped(len, ""):
+        pass
+    with pytest.raises(ZeroDivisionError), stopped(pysyscall.getpid) as stop:
+        stop.number / 0
+    assert held() == before

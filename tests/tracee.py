@@ -1,0 +1,301 @@
+"""A call made in a child process that is stopped at kernel entry, and a look at its registers.
+
+The kernel never runs the call: the child is killed while it stands there.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import NoReturn, Protocol
+
+from pysyscall import Sysno, _fast, _raw, raw
+from pysyscall.table import REGISTERS
+
+# linux/ptrace.h
+PTRACE_TRACEME = 0
+PTRACE_POKEUSER = 6
+PTRACE_GETREGS = 12
+PTRACE_SYSCALL = 24
+PTRACE_SETOPTIONS = 0x4200
+PTRACE_O_TRACESYSGOOD = 1
+PTRACE_O_EXITKILL = 1 << 20
+SYSCALL_STOP = signal.SIGTRAP | 0x80
+
+# struct user_regs_struct of asm/user.h
+USER_REGISTERS = (
+    *("r15", "r14", "r13", "r12", "rbp", "rbx", "r11", "r10", "r9", "r8", "rax", "rcx", "rdx"),
+    *("rsi", "rdi", "orig_rax", "rip", "cs", "eflags", "rsp", "ss", "fs_base", "gs_base"),
+    *("ds", "es", "fs", "gs"),
+)
+
+# Numbers of no call. After START comes the call under test; FAILED tells why it did not come.
+START, FAILED = 2**20, 2**20 + 1
+
+# What the interpreter and libc may do on the way to the call; the kernel runs these.
+HOUSEKEEPING = frozenset(
+    {
+        *(Sysno.brk, Sysno.mmap, Sysno.munmap, Sysno.mremap, Sysno.mprotect, Sysno.madvise),
+        *(Sysno.futex, Sysno.clock_gettime),
+    }
+)
+ENGINES = frozenset(os.path.realpath(module.__file__) for module in (_fast, _raw))
+
+
+class NotMade(AssertionError):
+    """The call under test did not enter the kernel."""
+
+
+@dataclass(frozen=True)
+class Stop:
+    """A child that stands at the entry of a system call."""
+
+    pid: int
+    number: int
+    registers: tuple[int, ...]
+    instruction: int
+
+    def read(self, address: int, size: int) -> bytes:
+        """The child's memory; shorter than `size` where the rest can't be read."""
+        memory = os.open(f"/proc/{self.pid}/mem", os.O_RDONLY)
+        try:
+            return os.pread(memory, size, address)
+        except (OSError, OverflowError):
+            return b""
+        finally:
+            os.close(memory)
+
+    @cached_property
+    def mappings(self) -> list[tuple[int, int, str, str]]:
+        """Start, end, permissions and file of each mapping, by address."""
+        found = []
+        for line in Path(f"/proc/{self.pid}/maps").read_text().splitlines():
+            addresses, permissions, _, _, _, *file = line.split(maxsplit=5)
+            start, end = (int(address, 16) for address in addresses.split("-"))
+            found.append((start, end, permissions, file[0] if file else ""))
+        return found
+
+    def writable(self, address: int, size: int) -> bool:
+        """Whether the child could write to all of the `size` bytes."""
+        for start, end, permissions, _ in self.mappings:
+            if start <= address < end and "w" in permissions:
+                size -= end - address
+                address = end
+        return size <= 0
+
+    @property
+    def housekeeping(self) -> bool:
+        """Whether this is not the call under test: that is made by pysyscall's own instruction."""
+        if self.number not in HOUSEKEEPING:
+            return False
+        files = (file for start, end, _, file in self.mappings if start <= self.instruction < end)
+        return next(files, "") not in ENGINES
+
+
+class _Tracee:
+    """The child from the parent's side, from its first stop to its end."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.alive = True
+
+    def wait(self, expected: int) -> None:
+        _, status = os.waitpid(self.pid, 0)
+        self.alive = os.WIFSTOPPED(status)
+        if not self.alive:
+            code = os.waitstatus_to_exitcode(status)
+            if code < 0:
+                raise NotMade(f"the child was ended by {signal.Signals(-code).name}")
+            raise OSError(code, f"PTRACE_TRACEME: {os.strerror(code)}")
+        if (by := os.WSTOPSIG(status)) != expected:
+            raise NotMade(f"the child was stopped by {signal.Signals(by & 0x7F).name}")
+
+    def ptrace(self, request: int, address: int = 0, data: raw.Argument = None) -> None:
+        result = raw.syscall(Sysno.ptrace, request, self.pid, address, data)
+        if result < 0:
+            raise OSError(-result, f"ptrace({request}): {os.strerror(-result)}")
+
+    def next_stop(self) -> None:
+        self.ptrace(PTRACE_SYSCALL)
+        self.wait(SYSCALL_STOP)
+
+    def next_entry(self) -> Stop:
+        self.next_stop()
+        values = bytearray(8 * len(USER_REGISTERS))
+        self.ptrace(PTRACE_GETREGS, 0, values)
+        named = dict(zip(USER_REGISTERS, struct.unpack("27Q", values), strict=True))
+        arguments = tuple(named[register] for register in REGISTERS)
+        return Stop(self.pid, named["orig_rax"], arguments, named["rip"])
+
+    def entries(self) -> Iterator[Stop]:
+        """Every entry from here on; the kernel runs a call when the next one is asked for."""
+        while True:
+            yield self.next_entry()
+            self.next_stop()
+
+    def call_under_test(self) -> Stop:
+        self.wait(signal.SIGSTOP)
+        self.ptrace(PTRACE_SETOPTIONS, 0, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL)
+        entries = self.entries()
+        next(stop for stop in entries if stop.number == START)
+        call = next(stop for stop in entries if not stop.housekeeping)
+        if call.number == FAILED:
+            raise NotMade(call.read(*call.registers[:2]).decode())
+        return call
+
+    def end(self) -> None:
+        """Kill the child where it stands: the kernel skips the call of one that is to die.
+
+        Its number is made one of no call before, for calls that must not run by any means.
+        """
+        if self.alive:
+            with suppress(OSError):
+                self.ptrace(PTRACE_POKEUSER, 8 * USER_REGISTERS.index("orig_rax"), -1)
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+
+
+def _child(function: Callable[..., object], args: tuple, kwargs: dict[str, object]) -> NoReturn:
+    try:
+        gc.disable()
+        _fast._vdso(False)
+        if (result := raw.syscall(Sysno.ptrace, PTRACE_TRACEME)) < 0:
+            os._exit(-result)
+        os.kill(os.getpid(), signal.SIGSTOP)
+        raw.syscall(START)
+        function(*args, **kwargs)
+        reason = "it came back without entering the kernel"
+    except BaseException as error:
+        reason = f"{type(error).__name__}: {error}"
+    text = reason.encode()
+    raw.syscall(FAILED, text, len(text))
+    os._exit(1)
+
+
+@contextmanager
+def stopped(function: Callable[..., object], *args: object, **kwargs: object) -> Iterator[Stop]:
+    """Run `function(*args, **kwargs)` in a child up to its first system call.
+
+    PermissionError where this process may not trace; NotMade where no call came.
+    """
+    pid = os.fork()
+    if pid == 0:
+        _child(function, args, kwargs)
+    tracee = _Tracee(pid)
+    try:
+        yield tracee.call_under_test()
+    finally:
+        tracee.end()
+
+
+class Expectation(Protocol):
+    """What one register must hold."""
+
+    def complaint(self, word: int, stop: Stop) -> str:
+        """What is wrong with it; empty where nothing is."""
+
+    def room(self, word: int, stop: Stop) -> int:
+        """How many bytes the kernel may write there."""
+
+
+@dataclass(frozen=True)
+class Word:
+    """A number, sign-extended where it is negative."""
+
+    value: int
+
+    def complaint(self, word: int, stop: Stop) -> str:
+        wanted = self.value % 2**64
+        return "" if word == wanted else f"is {word:#x}, not {wanted:#x}"
+
+    def room(self, word: int, stop: Stop) -> int:
+        return 0
+
+
+@dataclass(frozen=True)
+class AtLeast(Word):
+    """A length that the library chooses."""
+
+    def complaint(self, word: int, stop: Stop) -> str:
+        return "" if word >= self.value else f"is {word}, less than {self.value}"
+
+
+@dataclass(frozen=True)
+class Pointer:
+    """An address: of `content`, of memory for the kernel to write to, or both."""
+
+    content: bytes = b""
+    size: int = 0
+    """How many bytes the kernel may write there."""
+    times: int = -1
+    """The register that says how many times `size`, or -1."""
+    align: int = 1
+    address: int | None = None
+    """Where it must be; None for anywhere."""
+
+    def complaint(self, word: int, stop: Stop) -> str:
+        if self.address is not None and word != self.address:
+            return f"is {word:#x}, not the buffer's own address {self.address:#x}"
+        if word == 0:
+            return "is a null pointer"
+        if word % self.align:
+            return f"is {word:#x}, not aligned to {self.align} bytes"
+        found = stop.read(word, len(self.content))
+        if found != self.content:
+            return f"points at {found!r}, not {self.content!r}"
+        if not stop.writable(word, self.room(word, stop)):
+            return f"is {word:#x}, where {self.room(word, stop)} bytes can't be written"
+        return ""
+
+    def room(self, word: int, stop: Stop) -> int:
+        return self.size * (stop.registers[self.times] if self.times >= 0 else 1)
+
+
+@dataclass(frozen=True)
+class Vector:
+    """The address of an array of struct iovec."""
+
+    items: tuple[tuple[Pointer, int], ...]
+    """What each base points at, and its length."""
+
+    def complaint(self, word: int, stop: Stop) -> str:
+        array = stop.read(word, 16 * len(self.items))
+        if word % 8 or len(array) < 16 * len(self.items):
+            return f"is {word:#x}, where no array of {len(self.items)} iovecs can be"
+        pairs = zip(self.items, struct.iter_unpack("QQ", array), strict=True)
+        for k, ((pointer, length), (found_base, found_length)) in enumerate(pairs):
+            complaint = pointer.complaint(found_base, stop) if length else ""
+            if complaint:
+                return f"iov[{k}].iov_base {complaint}"
+            if found_length != length:
+                return f"iov[{k}].iov_len is {found_length}, not {length}"
+        return ""
+
+    def room(self, word: int, stop: Stop) -> int:
+        return 0
+
+
+def compare(number: int, expected: Sequence[Expectation], stop: Stop) -> list[str]:
+    """What is wrong with the number and the registers of a stopped call, one sentence each."""
+    complaints = []
+    if stop.number != number:
+        complaints.append(f"rax is {stop.number}, not {number}")
+    rooms = []
+    for register, expectation, word in zip(REGISTERS, expected, stop.registers, strict=True):
+        if complaint := expectation.complaint(word, stop):
+            complaints.append(f"{register} {complaint}")
+        if room := expectation.room(word, stop):
+            rooms.append((word, word + room, register))
+    rooms.sort()
+    for (_, end, first), (start, _, second) in pairwise(rooms):
+        if start < end:
+            complaints.append(f"{first} and {second} point at memory that overlaps")
+    return complaints
