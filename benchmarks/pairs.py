@@ -1,8 +1,8 @@
 """os's calls beside ours: `python benchmarks/pairs.py [--filter WORD] [--json FILE]`.
 
 Both sides of a pair run in turns (A B A B) in one process on one CPU, with the garbage collector
-off, in many short rounds. Each call's time is the least of its rounds: the machine's noise only
-ever adds. The spread is that of the ratios of neighbouring rounds, first to third quartile.
+off, in many short rounds. A call's time is the least of its rounds, as the machine's noise only
+ever adds; the ratio is the median of those of neighbouring rounds, its spread their quartiles.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Nanoseconds a call, and how many times as fast ours is."""
+    """Nanoseconds a call at best, and how many times as fast ours is: median and quartiles."""
 
     name: str
     theirs: float
@@ -64,6 +64,9 @@ def _pairs(folder: Path) -> list[Pair]:
     left_fd = left.fileno()
     buffer = bytearray(64)
     pid = os.getpid()
+
+    os_open, os_close, our_open, our_close = os.open, os.close, pysyscall.open, pysyscall.close
+    os_dup, our_dup = os.dup, pysyscall.dup
 
     def sent(x: socket.socket, y: socket.socket) -> bytes:
         x.send(b"x")
@@ -92,14 +95,14 @@ def _pairs(folder: Path) -> list[Pair]:
         Pair("ftruncate", os.ftruncate, pysyscall.ftruncate, (file, 4096)),
         Pair(
             "open + close",
-            lambda path: os.close(os.open(path, os.O_RDONLY)),
-            lambda path: pysyscall.close(pysyscall.openat(None, path, 0)),
+            lambda path: os_close(os_open(path, 0)),
+            lambda path: our_close(our_open(path, 0)),
             (path,),
         ),
         Pair(
             "dup + close",
-            lambda fd: os.close(os.dup(fd)),
-            lambda fd: pysyscall.close(pysyscall.dup(fd)),
+            lambda fd: os_close(os_dup(fd)),
+            lambda fd: our_close(our_dup(fd)),
             (null,),
         ),
         Pair("getcwd", os.getcwd, pysyscall.getcwd),
@@ -146,9 +149,8 @@ def measure(pair: Pair) -> Result:
         theirs.append(run(pair.theirs, *pair.arguments) / CALLS)
         ours.append(run(pair.ours, *pair.arguments) / CALLS)
     ratios = [a / b for a, b in zip(theirs, ours, strict=True)]
-    low, _, high = statistics.quantiles(ratios, n=4)
-    best = min(theirs), min(ours)
-    return Result(pair.name, *best, best[0] / best[1], low, high)
+    low, middle, high = statistics.quantiles(ratios, n=4)
+    return Result(pair.name, min(theirs), min(ours), middle, low, high)
 
 
 def conditions() -> dict[str, str]:

@@ -20,6 +20,7 @@ typedef union {
     struct timespec timespec;
     int64_t offset;
     int length;
+    uint64_t mask;
     unsigned char bytes[16];
 } cell;
 

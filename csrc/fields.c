@@ -120,6 +120,8 @@ set_integer(const struct_object *object, const struct_field *field, unsigned cha
     if (PyIndex_Check(value))
         number = PyNumber_Index(value);
     else if (field->type == FIELD_FD) {
+        if (!PyObject_HasAttrString(value, "fileno"))
+            return refuse_field(object, field, PyExc_TypeError, "must be an int or an object with fileno()");
         int fd = PyObject_AsFileDescriptor(value);
         number = fd >= 0 ? PyLong_FromLong(fd) : NULL;
     }
@@ -184,7 +186,7 @@ set_characters(struct_object *object, const struct_field *field, unsigned char *
                     ? PyUnicode_EncodeFSDefault(value)
                     : PyObject_CheckBuffer(value) ? PyBytes_FromObject(value) : NULL;
     }
-    else if (field->type == FIELD_SUN_PATH) {
+    else if (field->type == FIELD_SUN_PATH && PyObject_HasAttrString((PyObject *)Py_TYPE(value), "__fspath__")) {
         PyObject *path = PyOS_FSPath(value);
         bytes = path != NULL && PyUnicode_Check(path) ? PyUnicode_EncodeFSDefault(path) : Py_XNewRef(path);
         Py_XDECREF(path);
@@ -262,8 +264,12 @@ field_set(struct_object *object, const struct_field *field, PyObject *value)
     if (field->items <= 1)
         return set_one(object, field, at, value);
     PyObject *items = PySequence_Tuple(value);
-    if (items == NULL)
-        return false;
+    if (items == NULL) {
+        if (!PyErr_ExceptionMatches(PyExc_TypeError) || Py_TYPE(value)->tp_iter != NULL)
+            return false;
+        PyErr_Clear();
+        return refuse_field(object, field, PyExc_TypeError, "must be a sequence");
+    }
     bool good = PyTuple_GET_SIZE(items) == field->items;
     if (!good)
         PyErr_Format(PyExc_ValueError, "%s() field '%s' needs %d items, not %zd", object->info->name, field->name,

@@ -22,18 +22,25 @@ enum kind {
     KIND_BYTES_OUT,    /* an int, for new bytes of that size; or a writable buffer */
     KIND_STRUCT_IN,    /* a struct object, or a tuple of its fields */
     KIND_STRUCT_OUT,   /* a new struct object */
-    KIND_STRUCTS_INOUT,/* a sequence of struct objects or tuples; the kernel changes copies */
+    KIND_STRUCT_INOUT, /* the same; the kernel changes a copy, which comes back */
+    KIND_STRUCTS_IN,   /* a sequence of struct objects or tuples */
+    KIND_STRUCTS_INOUT,/* the same; the kernel changes copies, which come back */
     KIND_STRUCTS_OUT,  /* an int: the most elements wanted */
     KIND_TIMESPEC_IN,  /* seconds (int or float) or a Timespec */
     KIND_REMAINING,    /* where the kernel writes what is left of the Timespec in argument `of` */
     KIND_CELL_IN,      /* a 64-bit integer behind a pointer */
     KIND_CELLS_OUT,    /* `items` integers of `size` bytes */
+    KIND_ITEMS_IN,     /* an iterable of integers of `size` bytes within [min, max] */
     KIND_ITEMS_OUT,    /* up to `max` integers of `size` bytes; asked for again where few do not suffice */
+    KIND_DATA_OUT,     /* up to `max` bytes; asked for again where few do not suffice */
+    KIND_NAMES_OUT,    /* the same, as names that end in NUL */
     KIND_PATH_OUT,     /* a path that the kernel writes */
     KIND_IOVEC_IN,     /* a sequence of readable buffers */
     KIND_IOVEC_OUT,    /* a sequence of writable buffers */
     KIND_CPUSET_IN,    /* an iterable of CPU numbers */
     KIND_CPUSET_OUT,
+    KIND_SIGSET_IN,    /* an iterable of signal numbers */
+    KIND_SIGSET_OUT,
     KIND_SOCKADDR_IN,  /* a socket-address object */
     KIND_SOCKADDR_OUT,
     KIND_OPTION_IN,    /* an int, as a C int; or a readable buffer */
@@ -46,6 +53,8 @@ enum kind {
 enum result {
     RESULT_NONE,
     RESULT_INT,
+    RESULT_WORD,     /* an unsigned number: an address */
+    RESULT_NICE,     /* 20 less the number: the kernel keeps getpriority's result positive */
     RESULT_FD,       /* an int to close if the result can't be handed over */
     RESULT_TRUE,     /* 0 is True: a question that only an error answers with no */
     RESULT_COUNT_OF, /* the length of out-argument `result_of` */
@@ -60,7 +69,7 @@ enum eintr {
     EINTR_REMAINING, /* repeat with what is left of the time-out */
 };
 
-enum vdso { VDSO_NONE, VDSO_CLOCK_GETTIME, VDSO_GETTIMEOFDAY, VDSO_TIME, VDSO_GETCPU, VDSO_COUNT };
+enum vdso { VDSO_NONE, VDSO_CLOCK_GETTIME, VDSO_CLOCK_GETRES, VDSO_GETTIMEOFDAY, VDSO_TIME, VDSO_GETCPU, VDSO_COUNT };
 
 typedef struct {
     const char *name;       /* as Python knows it; NULL where Python gives nothing */
@@ -95,6 +104,7 @@ typedef struct {
     enum result result;
     int8_t result_of;
     enum eintr eintr;
+    int8_t clock;          /* EINTR_REMAINING: the argument that names the sleep's clock, or -1 */
     int8_t timeout;        /* EINTR_REMAINING: the argument that is a time-out in ms, or -1 */
     enum vdso vdso;
     argument args[MAX_ARGUMENTS];

@@ -53,6 +53,19 @@ struct_coerce(const module_state *state, unsigned index, PyObject *value)
     return (struct_object *)PyObject_CallObject((PyObject *)type, value);
 }
 
+PyObject *
+struct_copy(const module_state *state, unsigned index, PyObject *value)
+{
+    struct_object *original = struct_coerce(state, index, value);
+    if (original == NULL)
+        return NULL;
+    struct_object *copy = struct_new(state, index);
+    if (copy != NULL)
+        memcpy(copy->data, original->data, original->info->size);
+    Py_DECREF(original);
+    return (PyObject *)copy;
+}
+
 static void
 struct_dealloc(PyObject *self)
 {
@@ -253,6 +266,28 @@ struct_item(PyObject *self, Py_ssize_t index)
     return struct_get(self, (void *)&info->fields[info->sequence[index]]);
 }
 
+/* An int index, or a slice, which gives a tuple. */
+static PyObject *
+struct_subscript(PyObject *self, PyObject *key)
+{
+    if (PyIndex_Check(key)) {
+        Py_ssize_t index = PyNumber_AsSsize_t(key, PyExc_IndexError);
+        if (index == -1 && PyErr_Occurred())
+            return NULL;
+        return struct_item(self, index < 0 ? index + struct_length(self) : index);
+    }
+    PyObject *tuple = PySequence_Tuple(self);
+    PyObject *part = tuple != NULL ? PyObject_GetItem(tuple, key) : NULL;
+    Py_XDECREF(tuple);
+    return part;
+}
+
+static PyObject *
+struct_sizeof(PyObject *self, PyObject *Py_UNUSED(ignored))
+{
+    return PyLong_FromSize_t(offsetof(struct_object, data) + ((const struct_object *)self)->info->size);
+}
+
 static PyMethodDef struct_methods[] = {
     {"from_bytes", struct_from_bytes, METH_O | METH_CLASS,
      PyDoc_STR("from_bytes($type, data, /)\n--\n\nThe struct that the kernel's bytes `data` hold.")},
@@ -262,6 +297,7 @@ static PyMethodDef struct_methods[] = {
      PyDoc_STR("replace($self, /, **fields)\n--\n\nA copy in which the fields given by name are changed.")},
     {"__replace__", (PyCFunction)(void (*)(void))struct_replace, METH_VARARGS | METH_KEYWORDS, NULL},
     {"__reduce__", struct_reduce, METH_NOARGS, NULL},
+    {"__sizeof__", struct_sizeof, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 
@@ -278,8 +314,11 @@ make_type(PyObject *module, const struct_info *info)
         {Py_tp_richcompare, struct_compare},
         {Py_tp_hash, struct_hash},
         {Py_bf_getbuffer, struct_buffer},
+        /* A slot 0 ends the list: what follows is for structs that are sequences too. */
         {info->sequence_count != 0 ? Py_sq_length : 0, struct_length},
         {Py_sq_item, struct_item},
+        {Py_mp_length, struct_length},
+        {Py_mp_subscript, struct_subscript},
         {0, NULL},
     };
     char name[80];

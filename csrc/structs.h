@@ -64,8 +64,10 @@ int struct_add_types(PyObject *module);
 struct_object *struct_new(const struct module_state *state, unsigned index);
 /* The same, holding `size` bytes of `data`; what is missing up to the struct's size is zero. */
 PyObject *struct_from_data(const struct module_state *state, unsigned index, const void *data, Py_ssize_t size);
-/* A new reference to `value` as struct `index`: itself, or built from a tuple; NULL with an exception, which is
- * TypeError only without a message where `value` is neither. */
+/* A new reference to `value` as struct `index`: itself, or built from a tuple. NULL, with an exception or,
+ * where `value` is neither, without one. */
 struct_object *struct_coerce(const struct module_state *state, unsigned index, PyObject *value);
+/* The same, but an object of its own. */
+PyObject *struct_copy(const struct module_state *state, unsigned index, PyObject *value);
 
 #endif

@@ -196,9 +196,13 @@ convert(const module_state *state, const signature *sig, call *c, room *m, int i
             c->reg[i] = fallback_of(sig, c, i);
             return true;
         }
-        if (!int_in_place(value, &number) || number < a->min || number > a->max)
-            if (!(a->kind == KIND_FD ? convert_fd(sig, i, value, &number) : convert_int(sig, i, value, &number)))
+        if (!int_in_place(value, &number) || number < a->min || number > a->max) {
+            if (a->nullable && value == Py_None)
+                number = a->none;
+            else if (!(a->kind == KIND_FD ? convert_fd(sig, i, value, &number)
+                                          : convert_int(sig, i, value, &number)))
                 return false;
+        }
         c->reg[i] = number;
         return true;
     case KIND_WORD:
@@ -214,6 +218,11 @@ convert(const module_state *state, const signature *sig, call *c, room *m, int i
     case KIND_PATH:
     case KIND_STRING:
         c->given[i] = value;
+        if (a->nullable && (value == NULL || value == Py_None)) {
+            c->given[i] = NULL;
+            c->reg[i] = 0;
+            return true;
+        }
         c->reg[i] = (long)path_in_place(value);
         if (c->reg[i] == 0) {
             c->owned[i] = convert_path(sig, i, value);
@@ -235,6 +244,14 @@ convert(const module_state *state, const signature *sig, call *c, room *m, int i
         c->reg[i] = (long)((struct_object *)c->owned[i])->data;
         set_length(sig, c, m, i, a->size);
         return true;
+    case KIND_STRUCT_INOUT:
+        c->owned[i] = struct_copy(state, a->type, value);
+        if (c->owned[i] == NULL)
+            return PyErr_Occurred() ? false : refuse_type(sig, i, value);
+        c->reg[i] = (long)((struct_object *)c->owned[i])->data;
+        set_length(sig, c, m, i, a->size);
+        return true;
+    case KIND_STRUCTS_IN:
     case KIND_STRUCTS_INOUT:
         if (!structs_from(state, sig, i, value, &m->heap, &number))
             return false;
@@ -274,6 +291,14 @@ convert(const module_state *state, const signature *sig, call *c, room *m, int i
     case KIND_CELLS_OUT:
         c->reg[i] = (long)&m->cells[i];
         return true;
+    case KIND_ITEMS_IN:
+        if (!integers_from(sig, i, value, &m->heap, &number))
+            return false;
+        c->reg[i] = (long)m->heap.data;
+        set_length(sig, c, m, i, number);
+        return true;
+    case KIND_DATA_OUT:
+    case KIND_NAMES_OUT:
     case KIND_ITEMS_OUT:
         number = smaller(a->max, SCRATCH_BYTES / a->size);
         set_length(sig, c, m, i, number);
@@ -300,6 +325,17 @@ convert(const module_state *state, const signature *sig, call *c, room *m, int i
     case KIND_CPUSET_OUT:
         c->reg[i] = (long)m->scratch;
         set_length(sig, c, m, i, CPUSET_BYTES);
+        return true;
+    case KIND_SIGSET_IN:
+        if (a->nullable && (value == NULL || value == Py_None)) {
+            c->reg[i] = 0;
+            return true;
+        }
+        c->reg[i] = (long)&m->cells[i];
+        return sigset_from(sig, i, value, &m->cells[i].mask);
+    case KIND_SIGSET_OUT:
+        m->cells[i].mask = 0;
+        c->reg[i] = (long)&m->cells[i];
         return true;
     case KIND_SOCKADDR_IN:
         if (a->nullable && (value == NULL || value == Py_None)) {
@@ -341,6 +377,7 @@ release(const signature *sig, call *c, room *m)
         case KIND_PATH:
         case KIND_STRING:
         case KIND_STRUCT_IN:
+        case KIND_STRUCT_INOUT:
         case KIND_STRUCT_OUT:
             Py_XDECREF(c->owned[i]);
             break;
@@ -362,9 +399,13 @@ release(const signature *sig, call *c, room *m)
             if (c->viewed[i])
                 vector_release(&m->iovec);
             break;
+        case KIND_STRUCTS_IN:
         case KIND_STRUCTS_INOUT:
         case KIND_STRUCTS_OUT:
+        case KIND_ITEMS_IN:
         case KIND_ITEMS_OUT:
+        case KIND_DATA_OUT:
+        case KIND_NAMES_OUT:
             if (m->heap.origin != MEMORY_NONE)
                 memory_give_back(&m->heap);
             break;
@@ -390,12 +431,12 @@ enter_kernel(const signature *sig, const call *c)
     return syscall6(sig->nr, c->reg[0], c->reg[1], c->reg[2], c->reg[3], c->reg[4], c->reg[5]);
 }
 
-/* The clock that measures a sleep: clock_nanosleep names it first. Setting CLOCK_REALTIME changes no duration. */
+/* The clock that measures a sleep. Setting CLOCK_REALTIME changes no duration. */
 ALWAYS_INLINE clockid_t
 sleep_clock(const signature *sig, const call *c)
 {
-    bool named = sig->nr == NR_clock_nanosleep && c->reg[0] != CLOCK_REALTIME;
-    return named ? (clockid_t)c->reg[0] : CLOCK_MONOTONIC;
+    bool named = sig->clock >= 0 && c->reg[sig->clock] != CLOCK_REALTIME;
+    return named ? (clockid_t)c->reg[sig->clock] : CLOCK_MONOTONIC;
 }
 
 /* After EINTR: runs Python's handlers and prepares the repetition; false to raise. */
@@ -417,13 +458,18 @@ prepare_repeat(const signature *sig, call *c, room *m, int64_t deadline)
     return true;
 }
 
-/* After EINVAL: whether an array that was too short could be made as long as it can get. */
+/* After an error that says so: whether an array that was too short could be made as long as it can get. */
 ALWAYS_INLINE bool
-grow(const signature *sig, call *c, room *m)
+grow(const signature *sig, call *c, room *m, long error)
 {
     EACH_ARGUMENT(i) {
         const argument *a = &sig->args[i];
-        if (i >= sig->count || a->kind != KIND_ITEMS_OUT || c->reg[a->length] >= a->max)
+        if (i >= sig->count)
+            break;
+        bool too_short = a->kind == KIND_ITEMS_OUT                                ? error == -EINVAL
+                         : a->kind == KIND_DATA_OUT || a->kind == KIND_NAMES_OUT ? error == -ERANGE
+                                                                                 : false;
+        if (!too_short || c->reg[a->length] >= a->max)
             continue;
         if (!memory_take(&m->heap, (size_t)a->max * a->size))
             return false;
@@ -441,6 +487,7 @@ take_out(const module_state *state, const signature *sig, call *c, room *m, int 
     const argument *a = &sig->args[i];
     PyObject *object;
     switch (a->kind) {
+    case KIND_STRUCT_INOUT:
     case KIND_STRUCT_OUT:
         object = c->owned[i];
         c->owned[i] = NULL;
@@ -470,6 +517,12 @@ take_out(const module_state *state, const signature *sig, call *c, room *m, int 
                              : integers_result(m->cells[i].bytes, a->size, a->is_signed, a->items, true);
     case KIND_ITEMS_OUT:
         return integers_result((const unsigned char *)c->reg[i], a->size, a->is_signed, result, false);
+    case KIND_DATA_OUT:
+        return PyBytes_FromStringAndSize((const char *)c->reg[i], result);
+    case KIND_NAMES_OUT:
+        return names_result((const char *)c->reg[i], result);
+    case KIND_SIGSET_OUT:
+        return sigset_result(m->cells[i].mask);
     case KIND_PATH_OUT:
         return path_result((const char *)m->scratch, result, a->of >= 0 ? c->given[a->of] : NULL);
     case KIND_CPUSET_OUT:
@@ -486,11 +539,15 @@ is_out(enum kind kind)
 {
     switch (kind) {
     case KIND_BYTES_OUT:
+    case KIND_STRUCT_INOUT:
     case KIND_STRUCT_OUT:
     case KIND_STRUCTS_INOUT:
     case KIND_STRUCTS_OUT:
     case KIND_CELLS_OUT:
     case KIND_ITEMS_OUT:
+    case KIND_DATA_OUT:
+    case KIND_NAMES_OUT:
+    case KIND_SIGSET_OUT:
     case KIND_PATH_OUT:
     case KIND_CPUSET_OUT:
     case KIND_SOCKADDR_OUT:
@@ -501,11 +558,26 @@ is_out(enum kind kind)
     }
 }
 
+ALWAYS_INLINE PyObject *
+own_result(const signature *sig, long result)
+{
+    switch (sig->result) {
+    case RESULT_TRUE:
+        return Py_NewRef(Py_True);
+    case RESULT_WORD:
+        return PyLong_FromUnsignedLong((unsigned long)result);
+    case RESULT_NICE:
+        return PyLong_FromLong(20 - result);
+    default:
+        return PyLong_FromLong(result);
+    }
+}
+
 /* The call's own result first, where it tells something; then the out-arguments in order. */
 ALWAYS_INLINE PyObject *
 build_result(const module_state *state, const signature *sig, call *c, room *m, long result)
 {
-    bool tells = sig->result == RESULT_INT || sig->result == RESULT_FD || sig->result == RESULT_TRUE;
+    bool tells = sig->result != RESULT_NONE && sig->result != RESULT_COUNT_OF && sig->result != RESULT_READY_OF;
     int items = tells;
     EACH_ARGUMENT(i) items += i < sig->count && is_out(sig->args[i].kind);
     if (items == 0)
@@ -514,7 +586,7 @@ build_result(const module_state *state, const signature *sig, call *c, room *m, 
     int n = 0;
     bool good = true;
     if (tells)
-        good = (parts[n++] = sig->result == RESULT_TRUE ? Py_NewRef(Py_True) : PyLong_FromLong(result)) != NULL;
+        good = (parts[n++] = own_result(sig, result)) != NULL;
     EACH_ARGUMENT(i) {
         if (i < sig->count && is_out(sig->args[i].kind))
             good = (parts[n++] = good ? take_out(state, sig, c, m, i, result) : NULL) != NULL;
@@ -634,7 +706,7 @@ trampoline(const signature *sig, PyObject *module, PyObject *const *args, Py_ssi
             result = 0;
             break;
         }
-        if (result == -EINVAL && grow(sig, &c, &m))
+        if (grow(sig, &c, &m, result))
             continue;
         if (result != -EINTR || !prepare_repeat(sig, &c, &m, deadline)) {
             if (!PyErr_Occurred())

@@ -9,6 +9,7 @@ vdso_function vdso_functions[VDSO_COUNT];
 
 static const char *const symbols[VDSO_COUNT] = {
     [VDSO_CLOCK_GETTIME] = "__vdso_clock_gettime",
+    [VDSO_CLOCK_GETRES] = "__vdso_clock_getres",
     [VDSO_GETTIMEOFDAY] = "__vdso_gettimeofday",
     [VDSO_TIME] = "__vdso_time",
     [VDSO_GETCPU] = "__vdso_getcpu",

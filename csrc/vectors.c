@@ -4,13 +4,15 @@
 #include <poll.h>
 
 #include "errors.h"
+#include "fields.h"
 #include "structs.h"
 
 /* `value` as a list or tuple; str and bytes are sequences too, but never what is meant. */
 static PyObject *
 fast_sequence(const signature *sig, int i, PyObject *value)
 {
-    bool usable = !PyUnicode_Check(value) && !PyObject_CheckBuffer(value) && (PySequence_Check(value) || PyIter_Check(value));
+    bool usable = !PyUnicode_Check(value) && !PyObject_CheckBuffer(value)
+                  && (PySequence_Check(value) || PyAnySet_Check(value) || PyIter_Check(value));
     if (!usable) {
         refuse_type(sig, i, value);
         return NULL;
@@ -19,16 +21,27 @@ fast_sequence(const signature *sig, int i, PyObject *value)
     return PySequence_Tuple(value);
 }
 
+/* The same, but a list is used as it is where no other thread can change it meanwhile. */
+static PyObject *
+buffer_sequence(const signature *sig, int i, PyObject *value)
+{
+#ifndef Py_GIL_DISABLED
+    if (PyList_CheckExact(value))
+        return Py_NewRef(value);
+#endif
+    return fast_sequence(sig, i, value);
+}
+
 bool
 vector_acquire(const signature *sig, int i, PyObject *value, bool writable, vector *v)
 {
     v->iov = v->iov_inline;
     v->views = v->views_inline;
     v->count = 0;
-    PyObject *sequence = fast_sequence(sig, i, value);
+    PyObject *sequence = buffer_sequence(sig, i, value);
     if (sequence == NULL)
         return false;
-    Py_ssize_t count = PyTuple_GET_SIZE(sequence);
+    Py_ssize_t count = PySequence_Fast_GET_SIZE(sequence);
     bool good = true;
     if (count > VECTOR_INLINE) {
         v->iov = PyMem_New(struct iovec, count);
@@ -38,7 +51,11 @@ vector_acquire(const signature *sig, int i, PyObject *value, bool writable, vect
             PyErr_NoMemory();
     }
     for (Py_ssize_t k = 0; good && k < count; k++) {
-        PyObject *item = PyTuple_GET_ITEM(sequence, k);
+        if (k >= PySequence_Fast_GET_SIZE(sequence)) {
+            good = refuse(sig, i, PyExc_RuntimeError, "changed its size during the call");
+            break;
+        }
+        PyObject *item = Py_NewRef(PySequence_Fast_GET_ITEM(sequence, k));
         if (!PyObject_CheckBuffer(item)) {
             good = refuse(sig, i, PyExc_TypeError, "item %zd must be a bytes-like object, not %s", k,
                           Py_TYPE(item)->tp_name);
@@ -46,6 +63,7 @@ vector_acquire(const signature *sig, int i, PyObject *value, bool writable, vect
         else {
             good = convert_buffer(sig, i, item, writable, &v->views[k]);
         }
+        Py_DECREF(item);
         if (good) {
             v->iov[k] = (struct iovec){v->views[k].buf, (size_t)v->views[k].len};
             v->count++;
@@ -69,10 +87,11 @@ vector_release(vector *v)
         PyMem_Free(v->views);
 }
 
-bool
-cpuset_from(const signature *sig, int i, PyObject *value, unsigned char mask[CPUSET_BYTES], long *length)
+/* Marks each number of an iterable, which must lie in [low, high], in a bit mask whose first bit is `low`;
+ * tells the highest bit. */
+static bool
+mask_from(const signature *sig, int i, PyObject *value, long low, long high, unsigned char *mask, long *highest)
 {
-    memset(mask, 0, CPUSET_BYTES);
     PyObject *iterator = PyUnicode_Check(value) ? NULL : PyObject_GetIter(value);
     if (iterator == NULL) {
         if (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_TypeError))
@@ -80,46 +99,113 @@ cpuset_from(const signature *sig, int i, PyObject *value, unsigned char mask[CPU
         PyErr_Clear();
         return refuse_type(sig, i, value);
     }
-    long highest = 0;
+    *highest = 0;
     PyObject *item;
     bool good = true;
     while (good && (item = PyIter_Next(iterator)) != NULL) {
-        long cpu = -1;
+        int overflow = 0;
+        long number = 0;
         if (!PyLong_Check(item)) {
-            good = refuse(sig, i, PyExc_TypeError, "must hold CPU numbers, not %s", Py_TYPE(item)->tp_name);
+            good = refuse(sig, i, PyExc_TypeError, "must hold ints, not %s", Py_TYPE(item)->tp_name);
         }
         else {
-            int overflow;
-            cpu = PyLong_AsLongAndOverflow(item, &overflow);
-            if (overflow != 0 || cpu < 0 || cpu >= 8 * CPUSET_BYTES)
-                good = refuse(sig, i, PyExc_ValueError, "must hold CPU numbers in [0, %d]", 8 * CPUSET_BYTES - 1);
+            number = PyLong_AsLongAndOverflow(item, &overflow);
+            if (overflow != 0 || number < low || number > high)
+                good = refuse(sig, i, PyExc_ValueError, "must hold numbers in [%ld, %ld]", low, high);
         }
         Py_DECREF(item);
         if (good) {
-            mask[cpu / 8] |= (unsigned char)(1 << cpu % 8);
-            highest = cpu > highest ? cpu : highest;
+            long bit = number - low;
+            mask[bit / 8] |= (unsigned char)(1 << bit % 8);
+            *highest = bit > *highest ? bit : *highest;
         }
     }
     Py_DECREF(iterator);
-    *length = (highest / 64 + 1) * 8;
     return good && !PyErr_Occurred();
 }
 
-PyObject *
-cpuset_result(const unsigned char *mask, Py_ssize_t length)
+/* The set of numbers whose bits are set; the first bit is `low`. */
+static PyObject *
+mask_result(const unsigned char *mask, Py_ssize_t length, long low)
 {
     PyObject *set = PySet_New(NULL);
     for (Py_ssize_t byte = 0; set != NULL && byte < length; byte += 8) {
         uint64_t word;
         memcpy(&word, mask + byte, sizeof(word));
         for (; set != NULL && word != 0; word &= word - 1) {
-            PyObject *cpu = PyLong_FromSsize_t(8 * byte + __builtin_ctzll(word));
-            if (cpu == NULL || PySet_Add(set, cpu) < 0)
+            PyObject *number = PyLong_FromLong(low + 8 * byte + __builtin_ctzll(word));
+            if (number == NULL || PySet_Add(set, number) < 0)
                 Py_CLEAR(set);
-            Py_XDECREF(cpu);
+            Py_XDECREF(number);
         }
     }
     return set;
+}
+
+bool
+cpuset_from(const signature *sig, int i, PyObject *value, unsigned char mask[CPUSET_BYTES], long *length)
+{
+    long highest;
+    memset(mask, 0, CPUSET_BYTES);
+    if (!mask_from(sig, i, value, 0, 8 * CPUSET_BYTES - 1, mask, &highest))
+        return false;
+    *length = (highest / 64 + 1) * 8;
+    return true;
+}
+
+PyObject *
+cpuset_result(const unsigned char *mask, Py_ssize_t length)
+{
+    return mask_result(mask, length, 0);
+}
+
+bool
+sigset_from(const signature *sig, int i, PyObject *value, uint64_t *mask)
+{
+    long highest;
+    *mask = 0;
+    return mask_from(sig, i, value, 1, 64, (unsigned char *)mask, &highest);
+}
+
+PyObject *
+sigset_result(uint64_t mask)
+{
+    return mask_result((const unsigned char *)&mask, sizeof(mask), 1);
+}
+
+bool
+integers_from(const signature *sig, int i, PyObject *value, memory *m, long *count)
+{
+    const argument *a = &sig->args[i];
+    PyObject *sequence = fast_sequence(sig, i, value);
+    if (sequence == NULL)
+        return false;
+    Py_ssize_t items = PyTuple_GET_SIZE(sequence);
+    bool good = memory_take(m, a->size * (size_t)items);
+    for (Py_ssize_t k = 0; good && k < items; k++) {
+        long number;
+        good = convert_int(sig, i, PyTuple_GET_ITEM(sequence, k), &number);
+        if (good)
+            memcpy(m->data + a->size * (size_t)k, &number, a->size);
+        else
+            memory_give_back(m);
+    }
+    Py_DECREF(sequence);
+    *count = items;
+    return good;
+}
+
+PyObject *
+names_result(const char *data, Py_ssize_t length)
+{
+    PyObject *list = PyList_New(0);
+    for (const char *name = data; list != NULL && name < data + length; name += strlen(name) + 1) {
+        PyObject *text = PyUnicode_DecodeFSDefault(name);
+        if (text == NULL || PyList_Append(list, text) < 0)
+            Py_CLEAR(list);
+        Py_XDECREF(text);
+    }
+    return list;
 }
 
 bool
@@ -141,8 +227,8 @@ structs_from(const module_state *state, const signature *sig, int i, PyObject *v
         if (element == NULL) {
             good = false;
             if (!PyErr_Occurred())
-                refuse(sig, i, PyExc_TypeError, "item %zd must be a %s or a tuple of its fields, not %s", k,
-                       state->struct_types[sig->args[i].type]->tp_name, Py_TYPE(item)->tp_name);
+                refuse(sig, i, PyExc_TypeError, "item %zd must be %s or a tuple of its fields, not %s", k,
+                       struct_table[sig->args[i].type].name, Py_TYPE(item)->tp_name);
         }
         else {
             memcpy(m->data + size * (size_t)k, element->data, size);

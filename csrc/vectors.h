@@ -28,6 +28,16 @@ void vector_release(vector *v);
 bool cpuset_from(const signature *sig, int i, PyObject *value, unsigned char mask[CPUSET_BYTES], long *length);
 PyObject *cpuset_result(const unsigned char *mask, Py_ssize_t length);
 
+/* Signal numbers to the kernel's 64-bit mask. */
+bool sigset_from(const signature *sig, int i, PyObject *value, uint64_t *mask);
+PyObject *sigset_result(uint64_t mask);
+
+/* An iterable of integers, side by side in `m`. */
+bool integers_from(const signature *sig, int i, PyObject *value, memory *m, long *count);
+
+/* Names that each end in NUL, as a list of str. */
+PyObject *names_result(const char *data, Py_ssize_t length);
+
 /* A sequence of struct objects or tuples, copied side by side into `m`. */
 bool structs_from(const module_state *state, const signature *sig, int i, PyObject *value, memory *m, long *count);
 PyObject *structs_result(const module_state *state, unsigned type, const unsigned char *data, Py_ssize_t count);

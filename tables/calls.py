@@ -50,6 +50,7 @@ _TYPES: dict[str, type] = {
 }
 _VDSO = {
     "clock_gettime": "VDSO_CLOCK_GETTIME",
+    "clock_getres": "VDSO_CLOCK_GETRES",
     "gettimeofday": "VDSO_GETTIMEOFDAY",
     "time": "VDSO_TIME",
     "getcpu": "VDSO_GETCPU",
@@ -271,6 +272,8 @@ class _Reader:
                         f"argument '{value.name}': the C engine has no '{value.kind}', "
                         'so the call can\'t be binding = "fast"'
                     )
+            if sum(value.rule.engine in kinds.BULK for value in call.values) > 1:
+                raise TableError("the C engine has room for one array, but two arguments are one")
             if not kinds.RESULTS.get(result.word, "RESULT_INT"):
                 raise TableError(f"the C engine can't return '{result}'")
         needed = [value for value in call.parameters if not value.default]

@@ -206,9 +206,15 @@ POINTERS: dict[tuple[str, str], Rule] = {
         shown="struct",
     ),
     ("sigset", "in"): Rule(
-        "an iterable of signals", annotation="Iterable[int]", copied="entry", shown="sigset"
+        "an iterable of signals",
+        annotation="Iterable[int]",
+        engine="KIND_SIGSET_IN",
+        copied="entry",
+        shown="sigset",
     ),
-    ("sigset", "out"): Rule("", returns="set[int]", copied="exit", shown="sigset"),
+    ("sigset", "out"): Rule(
+        "", returns="set[int]", engine="KIND_SIGSET_OUT", copied="exit", shown="sigset"
+    ),
     ("argv", ""): Rule(
         "a sequence of str or bytes",
         annotation="Sequence[StrOrBytesPath]",
@@ -248,8 +254,17 @@ POINTERS: dict[tuple[str, str], Rule] = {
         shown="set",
         counted=True,
     ),
-    ("data", "out"): Rule("", returns="bytes", copied="exit", shown="bytes", counted=True),
-    ("names", "out"): Rule("", returns="list[str]", copied="exit", shown="strings", counted=True),
+    ("data", "out"): Rule(
+        "", returns="bytes", engine="KIND_DATA_OUT", copied="exit", shown="bytes", counted=True
+    ),
+    ("names", "out"): Rule(
+        "",
+        returns="list[str]",
+        engine="KIND_NAMES_OUT",
+        copied="exit",
+        shown="strings",
+        counted=True,
+    ),
     ("remaining", ""): Rule("", engine="KIND_REMAINING", copied="exit", shown="struct"),
     ("null", ""): Rule("", engine="KIND_CONST", shown="hex"),
 }
@@ -263,6 +278,15 @@ DERIVED: dict[str, Rule] = {
 }
 """Values that follow from another argument, or from none."""
 
+BULK = frozenset(
+    f"KIND_{name}"
+    for name in (
+        *("BYTES_OUT", "STRUCTS_IN", "STRUCTS_INOUT", "STRUCTS_OUT", "ITEMS_IN", "ITEMS_OUT"),
+        *("DATA_OUT", "NAMES_OUT", "PATH_OUT", "CPUSET_IN", "CPUSET_OUT", "IOVEC_IN", "IOVEC_OUT"),
+    )
+)
+"""Conversions that share one piece of memory, so that a call can have only one of them."""
+
 BY = Rule("what the command says", annotation="Any", shown="by command")
 """A value whose kind another argument decides."""
 
@@ -274,7 +298,9 @@ RESULTS: dict[str, str] = {
     **dict.fromkeys(("int", "count", "pid", "tid", "uid", "gid", "off", "FileMode"), "RESULT_INT"),
     "count of": "RESULT_COUNT_OF",
     "ready of": "RESULT_READY_OF",
-    **dict.fromkeys(("address", "mapping", "twice", "by", "nice20", "break", "errno32"), ""),
+    "address": "RESULT_WORD",
+    "nice20": "RESULT_NICE",
+    **dict.fromkeys(("mapping", "twice", "by", "break", "errno32"), ""),
 }
 """What the result register means, and what the C engine makes of it (empty: a wrapper does it)."""
 
@@ -308,7 +334,7 @@ def _struct_rule(kind: Kind) -> Rule:
             f"a sequence of {name}, or of tuples of its fields",
             f"Iterable[{name} | tuple[Any, ...]]",
             f"list[{name}]" if kind.direction == "inout" else "",
-            "KIND_STRUCTS_INOUT" if kind.direction == "inout" else "",
+            "KIND_STRUCTS_INOUT" if kind.direction == "inout" else "KIND_STRUCTS_IN",
             True,
             copied,
             "structs",
@@ -316,10 +342,10 @@ def _struct_rule(kind: Kind) -> Rule:
         )
     if out:
         return Rule("", "", name, "KIND_STRUCT_OUT", True, copied, "struct")
-    engine = "KIND_STRUCT_IN" if kind.direction == "in" else ""
+    engine = "KIND_STRUCT_IN" if kind.direction == "in" else "KIND_STRUCT_INOUT"
     returns = name if kind.direction == "inout" else ""
     return Rule(
-        f"a {name}, or a tuple of its fields",
+        f"{'an' if name[0] in 'AEIO' else 'a'} {name}, or a tuple of its fields",
         f"{name} | tuple[Any, ...]",
         returns,
         engine,
@@ -336,6 +362,18 @@ def _cell_rule(kind: Kind, word: Rule) -> Rule:
         items = int(kind.count or 1)
         returns = "int" if items == 1 else f"tuple[{', '.join(['int'] * items)}]"
         return Rule("", "", returns, "KIND_CELLS_OUT", True, "exit", word.shown, cell=word.cell)
+    if kind.direction == "in" and kind.count and not kind.count.isdigit():
+        bounds = {"s32": S32, "u32": U32, "s64": S64, "u64": (0, S64[1])}[word.cell]
+        return Rule(
+            "a sequence of ints",
+            "Iterable[int]",
+            engine="KIND_ITEMS_IN",
+            pointer=True,
+            copied="entry",
+            shown="list",
+            range=bounds,
+            cell=word.cell,
+        )
     in_only = kind.direction == "in" and not kind.count and word.cell == "s64"
     return Rule(
         word.accepts,

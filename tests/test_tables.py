@@ -86,8 +86,8 @@ def test_good_row(tmp_path):
             "no constant 'O_NONSENSE'",
         ),
         (
-            row("(fd: fd, buf: in sigset, count: const 8) -> none"),
-            "the C engine has no 'in sigset'",
+            row("(fd: fd, buf: argv, count: const 8) -> none"),
+            "the C engine has no 'argv'",
         ),
         ("[read]\ndoc = 'x'\nbinding = 'fast'\n", "'signature' is missing"),
         ("[read\n", "files.toml: "),

@@ -9,6 +9,10 @@ from tables import kinds
 from tables.calls import Call, Table, Value
 from tables.generate import docs
 
+_RANGED = frozenset(
+    {"KIND_INT", "KIND_FD", "KIND_CELL_IN", "KIND_STRUCTS_OUT", "KIND_OPTION_IN", "KIND_ITEMS_IN"}
+)
+_SIZED_BY_THE_CALL = frozenset({"KIND_ITEMS_OUT", "KIND_DATA_OUT", "KIND_NAMES_OUT"})
 _CELLS = {"s32": (4, True), "u32": (4, False), "s64": (8, True), "u64": (8, False)}
 
 
@@ -74,7 +78,8 @@ def _call(call: Call) -> str:
         "result": kinds.RESULTS.get(result.word, "RESULT_INT"),
         "result_of": str(call.signature.index(result.operand) if result.operand else -1),
         "eintr": f"EINTR_{call.eintr.upper()}",
-        "timeout": str(_timeout(call)),
+        "clock": str(_argument_of(call, "ClockId")),
+        "timeout": str(_argument_of(call, "msec")),
         "vdso": call.vdso,
     }
     lines = [f"static const signature sig_{call.name} = {{"]
@@ -97,10 +102,10 @@ def _call(call: Call) -> str:
     return "\n".join(lines)
 
 
-def _timeout(call: Call) -> int:
-    """The argument in milliseconds that is measured anew when the call is repeated."""
+def _argument_of(call: Call, word: str) -> int:
+    """Which argument measures the time that is left when the call is repeated, by its kind."""
     for value in call.values:
-        if call.eintr == "remaining" and value.kind.word == "msec":
+        if call.eintr == "remaining" and value.kind.word == word:
             return value.index
     return -1
 
@@ -115,7 +120,7 @@ def _argument(call: Call, value: Value) -> Iterator[tuple[str, str]]:
         low, high = _range_of_length(call, value)
     if engine == "KIND_OPTION_IN":
         low, high = kinds.S32[0], kinds.U32[1]
-    if engine == "KIND_ITEMS_OUT":
+    if engine in _SIZED_BY_THE_CALL:
         low, high = 0, call.values[value.length].fallback
     if value.parameter:
         yield "name", f'"{value.parameter}"'
@@ -136,16 +141,18 @@ def _argument(call: Call, value: Value) -> Iterator[tuple[str, str]]:
     if value.struct is not None:
         yield "type", f"STRUCT_{value.struct.name}"
         yield "size", str(value.struct.size)
+    elif engine in ("KIND_DATA_OUT", "KIND_NAMES_OUT"):
+        yield "size", "1"
     elif rule.cell and rule.pointer:
         size, signed = _CELLS[rule.cell]
         yield "size", str(size)
         yield "is_signed", str(signed).lower()
         yield "is_fd", str(value.kind.word == "fd").lower()
         yield "items", value.kind.count if value.kind.count.isdigit() else "1"
-    if engine in ("KIND_INT", "KIND_FD", "KIND_CELL_IN", "KIND_STRUCTS_OUT", "KIND_OPTION_IN"):
+    if engine in _RANGED:
         yield "min", _long(low)
         yield "max", _long(high)
-    elif engine == "KIND_ITEMS_OUT":
+    elif engine in _SIZED_BY_THE_CALL:
         yield "max", _long(high)
     yield "fallback", _long(value.fallback)
 
