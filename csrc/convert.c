@@ -16,7 +16,8 @@ memory_take(memory *m, size_t size)
         m->origin = m->data != NULL ? MEMORY_HEAP : MEMORY_NONE;
     }
     else {
-        void *mapped = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        void *mapped =
+            mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         m->data = mapped != MAP_FAILED ? mapped : NULL;
         m->origin = m->data != NULL ? MEMORY_MAPPED : MEMORY_NONE;
     }
@@ -56,10 +57,12 @@ refuse_range(const signature *sig, int i, PyObject *number)
     if (overflow == 0)
         return a->kind == KIND_WORD
                    ? refuse(sig, i, PyExc_OverflowError, "must be in [0, 2**64 - 1], not %lld", value)
-                   : refuse(sig, i, PyExc_OverflowError, "must be in [%ld, %ld], not %lld", a->min, a->max, value);
+                   : refuse(sig, i, PyExc_OverflowError, "must be in [%ld, %ld], not %lld", a->min, a->max,
+                            value);
     return a->kind == KIND_WORD
                ? refuse(sig, i, PyExc_OverflowError, "must be in [0, 2**64 - 1]: the int is too large")
-               : refuse(sig, i, PyExc_OverflowError, "must be in [%ld, %ld]: the int is too large", a->min, a->max);
+               : refuse(sig, i, PyExc_OverflowError, "must be in [%ld, %ld]: the int is too large", a->min,
+                        a->max);
 }
 
 /* `value` through __index__: a new reference, or NULL with the argument's own TypeError. */
@@ -120,20 +123,27 @@ convert_word(const signature *sig, int i, PyObject *value, long *out)
 }
 
 bool
+optional_attribute(PyObject *object, const char *name, PyObject **found)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    return PyObject_GetOptionalAttrString(object, name, found) >= 0;
+#else
+    *found = PyObject_GetAttrString(object, name);
+    if (*found == NULL && !PyErr_ExceptionMatches(PyExc_AttributeError))
+        return false;
+    PyErr_Clear();
+    return true;
+#endif
+}
+
+bool
 convert_fd(const signature *sig, int i, PyObject *value, long *out)
 {
     if (PyIndex_Check(value) || value == Py_None)
         return convert_int(sig, i, value, out);
     PyObject *fileno;
-#if PY_VERSION_HEX >= 0x030D0000
-    if (PyObject_GetOptionalAttrString(value, "fileno", &fileno) < 0)
+    if (!optional_attribute(value, "fileno", &fileno))
         return false;
-#else
-    fileno = PyObject_GetAttrString(value, "fileno");
-    if (fileno == NULL && !PyErr_ExceptionMatches(PyExc_AttributeError))
-        return false;
-    PyErr_Clear();
-#endif
     if (fileno == NULL)
         return refuse_type(sig, i, value);
     PyObject *number = PyObject_CallNoArgs(fileno);
@@ -144,7 +154,8 @@ convert_fd(const signature *sig, int i, PyObject *value, long *out)
     if (good)
         good = convert_int(sig, i, number, out);
     else
-        refuse(sig, i, PyExc_TypeError, "must have a fileno() that returns an int, not %s", Py_TYPE(number)->tp_name);
+        refuse(sig, i, PyExc_TypeError, "must have a fileno() that returns an int, not %s",
+               Py_TYPE(number)->tp_name);
     Py_DECREF(number);
     return good;
 }
@@ -153,10 +164,15 @@ PyObject *
 convert_path(const signature *sig, int i, PyObject *value)
 {
     /* An error of __fspath__ itself is the caller's; that there is none is ours to tell. */
-    if (!PyUnicode_Check(value) && !PyBytes_Check(value)
-        && !PyObject_HasAttrString((PyObject *)Py_TYPE(value), "__fspath__")) {
-        refuse_type(sig, i, value);
-        return NULL;
+    if (!PyUnicode_Check(value) && !PyBytes_Check(value)) {
+        PyObject *method;
+        if (!optional_attribute((PyObject *)Py_TYPE(value), "__fspath__", &method))
+            return NULL;
+        if (method == NULL) {
+            refuse_type(sig, i, value);
+            return NULL;
+        }
+        Py_DECREF(method);
     }
     PyObject *path = PyOS_FSPath(value);
     if (path == NULL)
@@ -177,7 +193,7 @@ convert_path(const signature *sig, int i, PyObject *value)
 }
 
 bool
-convert_buffer(const signature *sig, int i, PyObject *value, bool writable, Py_buffer *view)
+convert_buffer(const signature *sig, int i, Py_ssize_t item, PyObject *value, bool writable, Py_buffer *view)
 {
     if (!PyObject_CheckBuffer(value))
         return refuse_type(sig, i, value);
@@ -194,9 +210,13 @@ convert_buffer(const signature *sig, int i, PyObject *value, bool writable, Py_b
             Py_XDECREF(type);
             Py_XDECREF(error);
             Py_XDECREF(traceback);
-            return read_only ? refuse(sig, i, PyExc_TypeError, "must be writable, not a read-only %s",
-                                      Py_TYPE(value)->tp_name)
-                             : refuse(sig, i, PyExc_BufferError, "must be one contiguous block of memory");
+            char where[32] = "";
+            if (item >= 0)
+                PyOS_snprintf(where, sizeof(where), "item %zd ", item);
+            return read_only
+                       ? refuse(sig, i, PyExc_TypeError, "%smust be writable, not a read-only %s", where,
+                                Py_TYPE(value)->tp_name)
+                       : refuse(sig, i, PyExc_BufferError, "%smust be one contiguous block of memory", where);
         }
     }
     else {
@@ -222,7 +242,8 @@ convert_count(const signature *sig, int i, PyObject *value, long *out)
 }
 
 bool
-convert_timespec(const module_state *state, const signature *sig, int i, PyObject *value, struct timespec *out)
+convert_timespec(const module_state *state, const signature *sig, int i, PyObject *value,
+                 struct timespec *out)
 {
     if (Py_IS_TYPE(value, state->struct_types[STRUCT_Timespec])) {
         memcpy(out, ((struct_object *)value)->data, sizeof(*out));

@@ -67,10 +67,12 @@ parameter_name(const signature *sig, int position)
 }
 
 bool
-bind_arguments(const signature *sig, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, PyObject **bound)
+bind_arguments(const signature *sig, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
+               PyObject **bound)
 {
     if (nargs > sig->parameters) {
-        PyErr_Format(PyExc_TypeError, "%s takes at most %d arguments (%zd given)", sig->text, sig->parameters, nargs);
+        PyErr_Format(PyExc_TypeError, "%s takes at most %d arguments (%zd given)", sig->text, sig->parameters,
+                     nargs);
         return false;
     }
     for (int i = 0; i < MAX_ARGUMENTS; i++)

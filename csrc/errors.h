@@ -14,7 +14,8 @@ __attribute__((cold)) bool refuse(const signature *sig, int i, PyObject *excepti
 __attribute__((cold)) bool refuse_type(const signature *sig, int i, PyObject *value);
 
 /* Raises OSError for a failed call, with the file names that it was about (or NULL). */
-__attribute__((cold)) void raise_errno(const signature *sig, long result, PyObject *path, PyObject *second_path);
+__attribute__((cold)) void raise_errno(const signature *sig, long result, PyObject *path,
+                                       PyObject *second_path);
 
 /* Sorts positional and keyword arguments into `bound` (NULL where one is left out), or raises TypeError. */
 __attribute__((cold)) bool bind_arguments(const signature *sig, PyObject *const *args, Py_ssize_t nargs,

@@ -19,11 +19,14 @@ switch_vdso(PyObject *Py_UNUSED(module), PyObject *on)
 static PyMethodDef fast_methods[] = {
 #include "generated/methods.inc"
     {"_vdso", switch_vdso, METH_O,
-     PyDoc_STR("_vdso($module, on, /)\n--\n\nLet clock_gettime and its kin use the vDSO, or make them enter the kernel.")},
+     PyDoc_STR("_vdso($module, on, /)\n--\n\nLet clock_gettime and its kin use the vDSO, or make them enter "
+               "the kernel.")},
     {NULL, NULL, 0, NULL},
 };
 
-static const struct { const char *name, *target; } aliases[] = {
+static const struct {
+    const char *name, *target;
+} aliases[] = {
 #include "generated/aliases.inc"
     {NULL, NULL},
 };
@@ -74,7 +77,8 @@ static PyModuleDef_Slot fast_slots[] = {
 static struct PyModuleDef fast_module = {
     PyModuleDef_HEAD_INIT,
     .m_name = "pysyscall._fast",
-    .m_doc = PyDoc_STR("The system calls that are made straight from C, and the structs that they take and fill."),
+    .m_doc =
+        PyDoc_STR("The system calls that are made straight from C, and the structs that they take and fill."),
     .m_size = sizeof(module_state),
     .m_methods = fast_methods,
     .m_slots = fast_slots,

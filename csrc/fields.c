@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "convert.h"
 #include "state.h"
 
 static const module_state *
@@ -61,7 +62,16 @@ static PyObject *
 get_one(PyObject *self, const struct_field *field, const unsigned char *at)
 {
     const struct_object *object = (const struct_object *)self;
-    union { uint8_t u8; int8_t s8; uint16_t u16; int16_t s16; uint32_t u32; int32_t s32; uint64_t u64; int64_t s64; } v;
+    union {
+        uint8_t u8;
+        int8_t s8;
+        uint16_t u16;
+        int16_t s16;
+        uint32_t u32;
+        int32_t s32;
+        uint64_t u64;
+        int64_t s64;
+    } v;
     switch (field->type) {
     case FIELD_U8: return PyLong_FromLong(*at);
     case FIELD_S8: return PyLong_FromLong((signed char)*at);
@@ -74,7 +84,9 @@ get_one(PyObject *self, const struct_field *field, const unsigned char *at)
     case FIELD_S64: memcpy(&v, at, 8); return PyLong_FromLong(v.s64);
     case FIELD_BE16: memcpy(&v, at, 2); return PyLong_FromLong(ntohs(v.u16));
     case FIELD_BE32: memcpy(&v, at, 4); return PyLong_FromUnsignedLong(ntohl(v.u32));
-    case FIELD_TEXT: return PyUnicode_DecodeFSDefaultAndSize((const char *)at, (Py_ssize_t)strnlen((const char *)at, field->size));
+    case FIELD_TEXT:
+        return PyUnicode_DecodeFSDefaultAndSize((const char *)at,
+                                                (Py_ssize_t)strnlen((const char *)at, field->size));
     case FIELD_BYTES: return PyBytes_FromStringAndSize((const char *)at, field->size);
     case FIELD_TAIL: return PyBytes_FromStringAndSize((const char *)at, object->size - field->offset);
     case FIELD_SUN_PATH: return get_sun_path(field, object);
@@ -120,14 +132,18 @@ set_integer(const struct_object *object, const struct_field *field, unsigned cha
     if (PyIndex_Check(value))
         number = PyNumber_Index(value);
     else if (field->type == FIELD_FD) {
-        if (!PyObject_HasAttrString(value, "fileno"))
+        PyObject *fileno;
+        if (!optional_attribute(value, "fileno", &fileno))
+            return false;
+        if (fileno == NULL)
             return refuse_field(object, field, PyExc_TypeError, "must be an int or an object with fileno()");
+        Py_DECREF(fileno);
         int fd = PyObject_AsFileDescriptor(value);
         number = fd >= 0 ? PyLong_FromLong(fd) : NULL;
     }
     else
-        PyErr_Format(PyExc_TypeError, "%s() field '%s' must be an int, not %s", object->info->name, field->name,
-                     Py_TYPE(value)->tp_name);
+        PyErr_Format(PyExc_TypeError, "%s() field '%s' must be an int, not %s", object->info->name,
+                     field->name, Py_TYPE(value)->tp_name);
     if (number == NULL)
         return false;
     bool is_signed = field->type == FIELD_S8 || field->type == FIELD_S16 || field->type == FIELD_S32
@@ -148,8 +164,8 @@ set_integer(const struct_object *object, const struct_field *field, unsigned cha
     }
     Py_DECREF(number);
     if (!fits) {
-        PyErr_Format(PyExc_OverflowError, "%s() field '%s' must fit in %s%d bits", object->info->name, field->name,
-                     is_signed ? "signed " : "unsigned ", 8 * field->size);
+        PyErr_Format(PyExc_OverflowError, "%s() field '%s' must fit in %s%d bits", object->info->name,
+                     field->name, is_signed ? "signed " : "unsigned ", 8 * field->size);
         return false;
     }
     if (field->type == FIELD_BE16)
@@ -181,12 +197,15 @@ static bool
 set_characters(struct_object *object, const struct_field *field, unsigned char *at, PyObject *value)
 {
     PyObject *bytes;
-    if (field->type == FIELD_BYTES || field->type == FIELD_TAIL || PyUnicode_Check(value) || PyBytes_Check(value)) {
+    if (field->type == FIELD_BYTES || field->type == FIELD_TAIL || PyUnicode_Check(value)
+        || PyBytes_Check(value)) {
         bytes = PyUnicode_Check(value) && field->type != FIELD_BYTES && field->type != FIELD_TAIL
                     ? PyUnicode_EncodeFSDefault(value)
-                    : PyObject_CheckBuffer(value) ? PyBytes_FromObject(value) : NULL;
+                : PyObject_CheckBuffer(value) ? PyBytes_FromObject(value)
+                                              : NULL;
     }
-    else if (field->type == FIELD_SUN_PATH && PyObject_HasAttrString((PyObject *)Py_TYPE(value), "__fspath__")) {
+    else if (field->type == FIELD_SUN_PATH
+             && PyObject_HasAttrString((PyObject *)Py_TYPE(value), "__fspath__")) {
         PyObject *path = PyOS_FSPath(value);
         bytes = path != NULL && PyUnicode_Check(path) ? PyUnicode_EncodeFSDefault(path) : Py_XNewRef(path);
         Py_XDECREF(path);
@@ -215,8 +234,8 @@ set_characters(struct_object *object, const struct_field *field, unsigned char *
         good = false;
     }
     else if (field->type == FIELD_BYTES && length != field->size) {
-        PyErr_Format(PyExc_ValueError, "%s() field '%s' needs %d bytes, not %zd", object->info->name, field->name,
-                     field->size, length);
+        PyErr_Format(PyExc_ValueError, "%s() field '%s' needs %d bytes, not %zd", object->info->name,
+                     field->name, field->size, length);
         good = false;
     }
     if (good) {
@@ -245,8 +264,8 @@ set_one(struct_object *object, const struct_field *field, unsigned char *at, PyO
         struct_object *nested = struct_coerce(state_of_object((PyObject *)object), field->nested, value);
         if (nested == NULL) {
             if (!PyErr_Occurred())
-                PyErr_Format(PyExc_TypeError, "%s() field '%s' must be a %s, not %s", object->info->name, field->name,
-                             struct_table[field->nested].name, Py_TYPE(value)->tp_name);
+                PyErr_Format(PyExc_TypeError, "%s() field '%s' must be a %s, not %s", object->info->name,
+                             field->name, struct_table[field->nested].name, Py_TYPE(value)->tp_name);
             return false;
         }
         memcpy(at, nested->data, field->size);
@@ -272,8 +291,8 @@ field_set(struct_object *object, const struct_field *field, PyObject *value)
     }
     bool good = PyTuple_GET_SIZE(items) == field->items;
     if (!good)
-        PyErr_Format(PyExc_ValueError, "%s() field '%s' needs %d items, not %zd", object->info->name, field->name,
-                     field->items, PyTuple_GET_SIZE(items));
+        PyErr_Format(PyExc_ValueError, "%s() field '%s' needs %d items, not %zd", object->info->name,
+                     field->name, field->items, PyTuple_GET_SIZE(items));
     for (unsigned k = 0; good && k < field->items; k++)
         good = set_one(object, field, at + k * field->size, PyTuple_GET_ITEM(items, k));
     Py_DECREF(items);

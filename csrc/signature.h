@@ -13,40 +13,40 @@ enum { MAX_ARGUMENTS = 6 };
 
 /* How a Python object becomes a register. */
 enum kind {
-    KIND_INT,          /* an int within [min, max] */
-    KIND_WORD,         /* an int within [0, 2**64 - 1] */
-    KIND_FD,           /* an int, or an object with fileno(); None where `nullable` gives `none` */
-    KIND_PATH,         /* str, bytes or PathLike, in the file-system encoding */
-    KIND_STRING,       /* the same, but no file's name */
-    KIND_BYTES_IN,     /* a readable buffer */
-    KIND_BYTES_OUT,    /* an int, for new bytes of that size; or a writable buffer */
-    KIND_STRUCT_IN,    /* a struct object, or a tuple of its fields */
-    KIND_STRUCT_OUT,   /* a new struct object */
-    KIND_STRUCT_INOUT, /* the same; the kernel changes a copy, which comes back */
-    KIND_STRUCTS_IN,   /* a sequence of struct objects or tuples */
-    KIND_STRUCTS_INOUT,/* the same; the kernel changes copies, which come back */
-    KIND_STRUCTS_OUT,  /* an int: the most elements wanted */
-    KIND_TIMESPEC_IN,  /* seconds (int or float) or a Timespec */
-    KIND_REMAINING,    /* where the kernel writes what is left of the Timespec in argument `of` */
-    KIND_CELL_IN,      /* a 64-bit integer behind a pointer */
-    KIND_CELLS_OUT,    /* `items` integers of `size` bytes */
-    KIND_ITEMS_IN,     /* an iterable of integers of `size` bytes within [min, max] */
-    KIND_ITEMS_OUT,    /* up to `max` integers of `size` bytes; asked for again where few do not suffice */
-    KIND_DATA_OUT,     /* up to `max` bytes; asked for again where few do not suffice */
-    KIND_NAMES_OUT,    /* the same, as names that end in NUL */
-    KIND_PATH_OUT,     /* a path that the kernel writes */
-    KIND_IOVEC_IN,     /* a sequence of readable buffers */
-    KIND_IOVEC_OUT,    /* a sequence of writable buffers */
-    KIND_CPUSET_IN,    /* an iterable of CPU numbers */
+    KIND_INT,           /* an int within [min, max] */
+    KIND_WORD,          /* an int within [0, 2**64 - 1] */
+    KIND_FD,            /* an int, or an object with fileno(); None where `nullable` gives `none` */
+    KIND_PATH,          /* str, bytes or PathLike, in the file-system encoding */
+    KIND_STRING,        /* the same, but no file's name */
+    KIND_BYTES_IN,      /* a readable buffer */
+    KIND_BYTES_OUT,     /* an int, for new bytes of that size; or a writable buffer */
+    KIND_STRUCT_IN,     /* a struct object, or a tuple of its fields */
+    KIND_STRUCT_OUT,    /* a new struct object */
+    KIND_STRUCT_INOUT,  /* the same; the kernel changes a copy, which comes back */
+    KIND_STRUCTS_IN,    /* a sequence of struct objects or tuples */
+    KIND_STRUCTS_INOUT, /* the same; the kernel changes copies, which come back */
+    KIND_STRUCTS_OUT,   /* an int: the most elements wanted */
+    KIND_TIMESPEC_IN,   /* seconds (int or float) or a Timespec */
+    KIND_REMAINING,     /* where the kernel writes what is left of the Timespec in argument `of` */
+    KIND_CELL_IN,       /* a 64-bit integer behind a pointer */
+    KIND_CELLS_OUT,     /* `items` integers of `size` bytes */
+    KIND_ITEMS_IN,      /* an iterable of integers of `size` bytes within [min, max] */
+    KIND_ITEMS_OUT,     /* up to `max` integers of `size` bytes; asked for again where few do not suffice */
+    KIND_DATA_OUT,      /* up to `max` bytes; asked for again where few do not suffice */
+    KIND_NAMES_OUT,     /* the same, as names that end in NUL */
+    KIND_PATH_OUT,      /* a path that the kernel writes */
+    KIND_IOVEC_IN,      /* a sequence of readable buffers */
+    KIND_IOVEC_OUT,     /* a sequence of writable buffers */
+    KIND_CPUSET_IN,     /* an iterable of CPU numbers */
     KIND_CPUSET_OUT,
-    KIND_SIGSET_IN,    /* an iterable of signal numbers */
+    KIND_SIGSET_IN, /* an iterable of signal numbers */
     KIND_SIGSET_OUT,
-    KIND_SOCKADDR_IN,  /* a socket-address object */
+    KIND_SOCKADDR_IN, /* a socket-address object */
     KIND_SOCKADDR_OUT,
-    KIND_OPTION_IN,    /* an int, as a C int; or a readable buffer */
-    KIND_OPTION_OUT,   /* nothing for a C int; an int for new bytes; or a writable buffer */
-    KIND_CONST,        /* `fallback`, always */
-    KIND_DERIVED,      /* set together with another argument: a length, or the pointer to one */
+    KIND_OPTION_IN,  /* an int, as a C int; or a readable buffer */
+    KIND_OPTION_OUT, /* nothing for a C int; an int for new bytes; or a writable buffer */
+    KIND_CONST,      /* `fallback`, always */
+    KIND_DERIVED,    /* set together with another argument: a length, or the pointer to one */
 };
 
 /* What becomes of the result register. */
@@ -69,11 +69,19 @@ enum eintr {
     EINTR_REMAINING, /* repeat with what is left of the time-out */
 };
 
-enum vdso { VDSO_NONE, VDSO_CLOCK_GETTIME, VDSO_CLOCK_GETRES, VDSO_GETTIMEOFDAY, VDSO_TIME, VDSO_GETCPU, VDSO_COUNT };
+enum vdso {
+    VDSO_NONE,
+    VDSO_CLOCK_GETTIME,
+    VDSO_CLOCK_GETRES,
+    VDSO_GETTIMEOFDAY,
+    VDSO_TIME,
+    VDSO_GETCPU,
+    VDSO_COUNT
+};
 
 typedef struct {
-    const char *name;       /* as Python knows it; NULL where Python gives nothing */
-    const char *expected;   /* what it may be, for error messages */
+    const char *name;     /* as Python knows it; NULL where Python gives nothing */
+    const char *expected; /* what it may be, for error messages */
     enum kind kind;
     bool optional;          /* may be left out: then `fallback` */
     bool nullable;          /* may be None: then `none` */
@@ -81,10 +89,10 @@ typedef struct {
     bool is_fd;             /* KIND_CELLS_OUT: descriptors, closed if they can't be handed over */
     int8_t length;          /* the argument that gets this one's length, or -1 */
     bool length_by_pointer; /* ... as a pointer to an int */
-    int8_t of;              /* KIND_REMAINING: the Timespec; KIND_PATH_OUT: the path whose type it takes, or -1 */
-    int8_t when;            /* `fallback` holds only if argument `when` has all bits of one of `when_bits`; or -1 */
-    uint16_t type;          /* index of the struct type */
-    uint16_t size;          /* of an element, in bytes */
+    int8_t of;     /* KIND_REMAINING: the Timespec; KIND_PATH_OUT: the path whose type it takes, or -1 */
+    int8_t when;   /* `fallback` holds only if argument `when` has all bits of one of `when_bits`; or -1 */
+    uint16_t type; /* index of the struct type */
+    uint16_t size; /* of an element, in bytes */
     uint16_t items;
     long min, max;
     long fallback;
@@ -94,18 +102,18 @@ typedef struct {
 
 typedef struct {
     const char *name;
-    const char *text;      /* the call as Python writes it, for error messages */
-    const char *since;     /* first kernel version */
+    const char *text;  /* the call as Python writes it, for error messages */
+    const char *since; /* first kernel version */
     long nr;
-    uint8_t count;         /* kernel arguments */
-    uint8_t parameters;    /* arguments that Python gives */
-    uint8_t required;      /* ... of which must be there */
-    bool blocks;           /* releases the GIL */
+    uint8_t count;      /* kernel arguments */
+    uint8_t parameters; /* arguments that Python gives */
+    uint8_t required;   /* ... of which must be there */
+    bool blocks;        /* releases the GIL */
     enum result result;
     int8_t result_of;
     enum eintr eintr;
-    int8_t clock;          /* EINTR_REMAINING: the argument that names the sleep's clock, or -1 */
-    int8_t timeout;        /* EINTR_REMAINING: the argument that is a time-out in ms, or -1 */
+    int8_t clock;   /* EINTR_REMAINING: the argument that names the sleep's clock, or -1 */
+    int8_t timeout; /* EINTR_REMAINING: the argument that is a time-out in ms, or -1 */
     enum vdso vdso;
     argument args[MAX_ARGUMENTS];
 } signature;

@@ -117,7 +117,8 @@ struct_construct(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     const struct_info *info = info_of(type);
     Py_ssize_t given = PyTuple_GET_SIZE(args);
     if (given > info->count)
-        return PyErr_Format(PyExc_TypeError, "%s() takes at most %d fields (%zd given)", info->name, info->count, given);
+        return PyErr_Format(PyExc_TypeError, "%s() takes at most %d fields (%zd given)", info->name,
+                            info->count, given);
     struct_object *object = allocate(type, info);
     if (object == NULL)
         return NULL;
@@ -171,7 +172,8 @@ struct_from_bytes(PyObject *type, PyObject *source)
     struct_object *object = NULL;
     if (view.len < info->minimum || view.len > info->size)
         info->minimum == info->size
-            ? PyErr_Format(PyExc_ValueError, "%s.from_bytes() needs %d bytes, not %zd", info->name, info->size, view.len)
+            ? PyErr_Format(PyExc_ValueError, "%s.from_bytes() needs %d bytes, not %zd", info->name,
+                           info->size, view.len)
             : PyErr_Format(PyExc_ValueError, "%s.from_bytes() needs %d to %d bytes, not %zd", info->name,
                            info->minimum, info->size, view.len);
     else

@@ -8,12 +8,21 @@
 #include <stdint.h>
 
 enum field_type {
-    FIELD_U8, FIELD_S8, FIELD_U16, FIELD_S16, FIELD_U32, FIELD_S32, FIELD_U64, FIELD_S64,
-    FIELD_BE16, FIELD_BE32,
-    FIELD_FD,          /* s32; takes anything with fileno() */
-    FIELD_TEXT,        /* a NUL-terminated char array: str */
-    FIELD_BYTES,       /* a byte array: bytes */
-    FIELD_IPV4, FIELD_IPV6,
+    FIELD_U8,
+    FIELD_S8,
+    FIELD_U16,
+    FIELD_S16,
+    FIELD_U32,
+    FIELD_S32,
+    FIELD_U64,
+    FIELD_S64,
+    FIELD_BE16,
+    FIELD_BE32,
+    FIELD_FD,    /* s32; takes anything with fileno() */
+    FIELD_TEXT,  /* a NUL-terminated char array: str */
+    FIELD_BYTES, /* a byte array: bytes */
+    FIELD_IPV4,
+    FIELD_IPV6,
     FIELD_SUN_PATH,    /* str; bytes where it is abstract; ends where the object does */
     FIELD_TAIL,        /* bytes that end where the object does */
     FIELD_STRUCT,      /* another struct inside this one */
@@ -25,33 +34,33 @@ typedef struct {
     const char *name;
     const char *doc;
     enum field_type type;
-    uint16_t offset;      /* of the seconds, for FIELD_SECONDS and FIELD_NANOSECONDS */
-    uint16_t size;        /* of one element */
-    uint16_t items;       /* more than 1: a tuple */
-    uint16_t nested;      /* FIELD_STRUCT: which one */
-    uint16_t fraction;    /* offset of the nanoseconds or microseconds */
-    uint32_t per_second;  /* 1000000000 or 1000000 */
-    bool wide_fraction;   /* the fraction has 64 bits, not 32 */
+    uint16_t offset;     /* of the seconds, for FIELD_SECONDS and FIELD_NANOSECONDS */
+    uint16_t size;       /* of one element */
+    uint16_t items;      /* more than 1: a tuple */
+    uint16_t nested;     /* FIELD_STRUCT: which one */
+    uint16_t fraction;   /* offset of the nanoseconds or microseconds */
+    uint32_t per_second; /* 1000000000 or 1000000 */
+    bool wide_fraction;  /* the fraction has 64 bits, not 32 */
 } struct_field;
 
 typedef struct {
     const char *name;
     const char *doc;
     uint16_t size;
-    uint16_t minimum;             /* a shorter struct is refused; less than `size` where the length varies */
-    uint16_t count;               /* stored fields; they come first, in constructor order */
+    uint16_t minimum; /* a shorter struct is refused; less than `size` where the length varies */
+    uint16_t count;   /* stored fields; they come first, in constructor order */
     const struct_field *fields;
     PyGetSetDef *getset;
     uint16_t sequence_count;
-    const uint16_t *sequence;     /* fields that indexing and unpacking yield */
+    const uint16_t *sequence; /* fields that indexing and unpacking yield */
     bool is_sockaddr;
-    uint16_t family;              /* of a socket address, set by its constructor */
+    uint16_t family; /* of a socket address, set by its constructor */
 } struct_info;
 
 typedef struct {
     PyObject_HEAD
     const struct_info *info;
-    Py_ssize_t size;              /* bytes in use; at most info->size */
+    Py_ssize_t size; /* bytes in use; at most info->size */
     unsigned char data[];
 } struct_object;
 
@@ -63,7 +72,8 @@ int struct_add_types(PyObject *module);
 /* A new object of struct `index`, its bytes zero; NULL with MemoryError. */
 struct_object *struct_new(const struct module_state *state, unsigned index);
 /* The same, holding `size` bytes of `data`; what is missing up to the struct's size is zero. */
-PyObject *struct_from_data(const struct module_state *state, unsigned index, const void *data, Py_ssize_t size);
+PyObject *struct_from_data(const struct module_state *state, unsigned index, const void *data,
+                           Py_ssize_t size);
 /* A new reference to `value` as struct `index`: itself, or built from a tuple. NULL, with an exception or,
  * where `value` is neither, without one. */
 struct_object *struct_coerce(const struct module_state *state, unsigned index, PyObject *value);

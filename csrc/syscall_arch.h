@@ -46,10 +46,7 @@ static inline long
 syscall3(long nr, long a1, long a2, long a3)
 {
     long result;
-    __asm__ volatile("syscall"
-                     : "=a"(result)
-                     : "a"(nr), "D"(a1), "S"(a2), "d"(a3)
-                     : "rcx", "r11", "memory");
+    __asm__ volatile("syscall" : "=a"(result) : "a"(nr), "D"(a1), "S"(a2), "d"(a3) : "rcx", "r11", "memory");
     return result;
 }
 

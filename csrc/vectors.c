@@ -61,7 +61,7 @@ vector_acquire(const signature *sig, int i, PyObject *value, bool writable, vect
                           Py_TYPE(item)->tp_name);
         }
         else {
-            good = convert_buffer(sig, i, item, writable, &v->views[k]);
+            good = convert_buffer(sig, i, k, item, writable, &v->views[k]);
         }
         Py_DECREF(item);
         if (good) {
@@ -90,7 +90,8 @@ vector_release(vector *v)
 /* Marks each number of an iterable, which must lie in [low, high], in a bit mask whose first bit is `low`;
  * tells the highest bit. */
 static bool
-mask_from(const signature *sig, int i, PyObject *value, long low, long high, unsigned char *mask, long *highest)
+mask_from(const signature *sig, int i, PyObject *value, long low, long high, unsigned char *mask,
+          long *highest)
 {
     PyObject *iterator = PyUnicode_Check(value) ? NULL : PyObject_GetIter(value);
     if (iterator == NULL) {
@@ -199,8 +200,11 @@ PyObject *
 names_result(const char *data, Py_ssize_t length)
 {
     PyObject *list = PyList_New(0);
-    for (const char *name = data; list != NULL && name < data + length; name += strlen(name) + 1) {
-        PyObject *text = PyUnicode_DecodeFSDefault(name);
+    const char *end = data + length;
+    for (const char *name = data; list != NULL && name < end;) {
+        size_t size = strnlen(name, (size_t)(end - name));
+        PyObject *text = PyUnicode_DecodeFSDefaultAndSize(name, (Py_ssize_t)size);
+        name += size + 1;
         if (text == NULL || PyList_Append(list, text) < 0)
             Py_CLEAR(list);
         Py_XDECREF(text);

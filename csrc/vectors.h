@@ -25,7 +25,8 @@ bool vector_acquire(const signature *sig, int i, PyObject *value, bool writable,
 void vector_release(vector *v);
 
 /* CPU numbers to a mask; sets the mask's length in bytes, a multiple of 8. */
-bool cpuset_from(const signature *sig, int i, PyObject *value, unsigned char mask[CPUSET_BYTES], long *length);
+bool cpuset_from(const signature *sig, int i, PyObject *value, unsigned char mask[CPUSET_BYTES],
+                 long *length);
 PyObject *cpuset_result(const unsigned char *mask, Py_ssize_t length);
 
 /* Signal numbers to the kernel's 64-bit mask. */
@@ -39,11 +40,14 @@ bool integers_from(const signature *sig, int i, PyObject *value, memory *m, long
 PyObject *names_result(const char *data, Py_ssize_t length);
 
 /* A sequence of struct objects or tuples, copied side by side into `m`. */
-bool structs_from(const module_state *state, const signature *sig, int i, PyObject *value, memory *m, long *count);
-PyObject *structs_result(const module_state *state, unsigned type, const unsigned char *data, Py_ssize_t count);
+bool structs_from(const module_state *state, const signature *sig, int i, PyObject *value, memory *m,
+                  long *count);
+PyObject *structs_result(const module_state *state, unsigned type, const unsigned char *data,
+                         Py_ssize_t count);
 /* Those of an array of pollfd whose revents are not zero. */
 PyObject *ready_result(const module_state *state, unsigned type, const unsigned char *data, Py_ssize_t count);
 
-PyObject *integers_result(const unsigned char *data, size_t size, bool is_signed, Py_ssize_t count, bool as_tuple);
+PyObject *integers_result(const unsigned char *data, size_t size, bool is_signed, Py_ssize_t count,
+                          bool as_tuple);
 
 #endif

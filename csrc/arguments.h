@@ -1,0 +1,326 @@
+/* The first half of the trampoline: the arguments that Python gave become registers. */
+#ifndef PYSYSCALL_ARGUMENTS_H
+#define PYSYSCALL_ARGUMENTS_H
+
+#include "call.h"
+#include "errors.h"
+#include "state.h"
+#include "structs.h"
+
+ALWAYS_INLINE bool
+convert_bytes_in(const signature *sig, call *c, room *m, int i, PyObject *value)
+{
+    if (PyBytes_CheckExact(value)) {
+        c->reg[i] = (long)PyBytes_AS_STRING(value);
+        set_length(sig, c, m, i, PyBytes_GET_SIZE(value));
+        return true;
+    }
+    if (!convert_buffer(sig, i, -1, value, false, &m->view[i]))
+        return false;
+    c->viewed[i] = true;
+    c->reg[i] = (long)m->view[i].buf;
+    set_length(sig, c, m, i, m->view[i].len);
+    return true;
+}
+
+/* New bytes of the size that an int gives, or the caller's own buffer. */
+ALWAYS_INLINE bool
+convert_bytes_out(const signature *sig, call *c, room *m, int i, PyObject *value)
+{
+    long count;
+    if (int_in_place(value, &count) ? count >= 0 : false) {
+        if (count > MAX_TRANSFER)
+            count = MAX_TRANSFER;
+    }
+    else if (PyIndex_Check(value)) {
+        if (!convert_count(sig, i, value, &count))
+            return false;
+    }
+    else {
+        if (!convert_buffer(sig, i, -1, value, true, &m->view[i]))
+            return false;
+        c->viewed[i] = true;
+        c->reg[i] = (long)m->view[i].buf;
+        set_length(sig, c, m, i, m->view[i].len);
+        return true;
+    }
+    set_length(sig, c, m, i, count);
+    if (count > HEAP_LIMIT) {
+        if (!memory_take_up_to(&m->heap, (size_t)count))
+            return false;
+        c->reg[i] = (long)m->heap.data;
+        set_length(sig, c, m, i, (long)m->heap.size);
+        return true;
+    }
+    c->owned[i] = PyBytes_FromStringAndSize(NULL, count);
+    if (c->owned[i] == NULL)
+        return false;
+    c->reg[i] = (long)PyBytes_AS_STRING(c->owned[i]);
+    return true;
+}
+
+ALWAYS_INLINE bool
+convert_struct_in(const module_state *state, const signature *sig, call *c, room *m, int i, PyObject *value)
+{
+    const argument *a = &sig->args[i];
+    set_length(sig, c, m, i, a->size);
+    if (a->nullable && value == Py_None) {
+        c->reg[i] = 0;
+        return true;
+    }
+    if (!Py_IS_TYPE(value, state->struct_types[a->type])) {
+        c->owned[i] = (PyObject *)struct_coerce(state, a->type, value);
+        if (c->owned[i] == NULL)
+            return PyErr_Occurred() ? false : refuse_type(sig, i, value);
+        value = c->owned[i];
+    }
+    c->reg[i] = (long)((struct_object *)value)->data;
+    return true;
+}
+
+ALWAYS_INLINE bool
+convert_option_in(const signature *sig, call *c, room *m, int i, PyObject *value)
+{
+    if (!PyIndex_Check(value)) {
+        if (!convert_bytes_in(sig, c, m, i, value))
+            return false;
+        /* Its length is a C int to the kernel, which would cut off the upper half. */
+        set_length(sig, c, m, i, smaller(c->reg[sig->args[i].length], INT_MAX));
+        return true;
+    }
+    long number;
+    if (!convert_int(sig, i, value, &number))
+        return false;
+    m->cells[i].length = (int)number;
+    c->reg[i] = (long)&m->cells[i];
+    set_length(sig, c, m, i, sizeof(int));
+    return true;
+}
+
+/* Converts argument `i`, which Python gives as `value` (NULL where it was left out). */
+ALWAYS_INLINE bool
+convert(const module_state *state, const signature *sig, call *c, room *m, int i, PyObject *value)
+{
+    const argument *a = &sig->args[i];
+    long number;
+    switch (a->kind) {
+    case KIND_CONST: c->reg[i] = a->fallback; return true;
+    case KIND_DERIVED: return true;
+    case KIND_INT:
+    case KIND_FD:
+        if (a->optional && value == NULL) {
+            c->reg[i] = fallback_of(sig, c, i);
+            return true;
+        }
+        if (!int_in_place(value, &number) || number < a->min || number > a->max) {
+            if (a->nullable && value == Py_None)
+                number = a->none;
+            else if (!(a->kind == KIND_FD ? convert_fd(sig, i, value, &number)
+                                          : convert_int(sig, i, value, &number)))
+                return false;
+        }
+        c->reg[i] = number;
+        return true;
+    case KIND_WORD:
+        if (a->optional && value == NULL) {
+            c->reg[i] = fallback_of(sig, c, i);
+            return true;
+        }
+        if (!int_in_place(value, &number) || number < 0)
+            if (!convert_word(sig, i, value, &number))
+                return false;
+        c->reg[i] = number;
+        return true;
+    case KIND_PATH:
+    case KIND_STRING:
+        c->given[i] = value;
+        if (a->nullable && (value == NULL || value == Py_None)) {
+            c->given[i] = NULL;
+            c->reg[i] = 0;
+            return true;
+        }
+        c->reg[i] = (long)path_in_place(value);
+        if (c->reg[i] == 0) {
+            c->owned[i] = convert_path(sig, i, value);
+            if (c->owned[i] == NULL)
+                return false;
+            c->reg[i] = (long)PyBytes_AS_STRING(c->owned[i]);
+        }
+        return true;
+    case KIND_BYTES_IN: return convert_bytes_in(sig, c, m, i, value);
+    case KIND_BYTES_OUT: return convert_bytes_out(sig, c, m, i, value);
+    case KIND_STRUCT_IN:
+        return convert_struct_in(state, sig, c, m, i, a->optional && value == NULL ? Py_None : value);
+    case KIND_STRUCT_OUT:
+        c->owned[i] = (PyObject *)struct_new(state, a->type);
+        if (c->owned[i] == NULL)
+            return false;
+        c->reg[i] = (long)((struct_object *)c->owned[i])->data;
+        set_length(sig, c, m, i, a->size);
+        return true;
+    case KIND_STRUCT_INOUT:
+        c->owned[i] = struct_copy(state, a->type, value);
+        if (c->owned[i] == NULL)
+            return PyErr_Occurred() ? false : refuse_type(sig, i, value);
+        c->reg[i] = (long)((struct_object *)c->owned[i])->data;
+        set_length(sig, c, m, i, a->size);
+        return true;
+    case KIND_STRUCTS_IN:
+    case KIND_STRUCTS_INOUT:
+        if (!structs_from(state, sig, i, value, &m->heap, &number))
+            return false;
+        c->reg[i] = (long)m->heap.data;
+        set_length(sig, c, m, i, number);
+        return true;
+    case KIND_STRUCTS_OUT:
+        if (!int_in_place(value, &number) || number < a->min || number > a->max)
+            if (!convert_int(sig, i, value, &number))
+                return false;
+        set_length(sig, c, m, i, number);
+        c->reg[i] = (long)room_for(m, (size_t)number * a->size);
+        return c->reg[i] != 0;
+    case KIND_TIMESPEC_IN:
+        if (a->nullable && (value == NULL || value == Py_None)) {
+            c->reg[i] = 0;
+            return true;
+        }
+        c->reg[i] = (long)&m->cells[i];
+        return convert_timespec(state, sig, i, value, &m->cells[i].timespec);
+    case KIND_REMAINING:
+        /* Stays negative where the kernel writes nothing, because the Timespec is a time and no duration. */
+        m->cells[i].timespec.tv_nsec = -1;
+        c->reg[i] = (long)&m->cells[i];
+        return true;
+    case KIND_CELL_IN:
+        if (a->nullable && (value == NULL || value == Py_None)) {
+            c->reg[i] = 0;
+            return true;
+        }
+        if (!int_in_place(value, &number) || number < a->min || number > a->max)
+            if (!convert_int(sig, i, value, &number))
+                return false;
+        m->cells[i].offset = number;
+        c->reg[i] = (long)&m->cells[i];
+        return true;
+    case KIND_CELLS_OUT: c->reg[i] = (long)&m->cells[i]; return true;
+    case KIND_ITEMS_IN:
+        if (!integers_from(sig, i, value, &m->heap, &number))
+            return false;
+        c->reg[i] = (long)m->heap.data;
+        set_length(sig, c, m, i, number);
+        return true;
+    case KIND_DATA_OUT:
+    case KIND_NAMES_OUT:
+    case KIND_ITEMS_OUT:
+        number = smaller(a->max, SCRATCH_BYTES / a->size);
+        set_length(sig, c, m, i, number);
+        c->reg[i] = (long)m->scratch;
+        return true;
+    case KIND_PATH_OUT:
+        set_length(sig, c, m, i, SCRATCH_BYTES);
+        c->reg[i] = (long)m->scratch;
+        return true;
+    case KIND_IOVEC_IN:
+    case KIND_IOVEC_OUT:
+        if (!vector_acquire(sig, i, value, a->kind == KIND_IOVEC_OUT, &m->iovec))
+            return false;
+        c->reg[i] = (long)m->iovec.iov;
+        set_length(sig, c, m, i, m->iovec.count);
+        c->viewed[i] = true;
+        return true;
+    case KIND_CPUSET_IN:
+        if (!cpuset_from(sig, i, value, m->scratch, &number))
+            return false;
+        c->reg[i] = (long)m->scratch;
+        set_length(sig, c, m, i, number);
+        return true;
+    case KIND_CPUSET_OUT:
+        c->reg[i] = (long)m->scratch;
+        set_length(sig, c, m, i, CPUSET_BYTES);
+        return true;
+    case KIND_SIGSET_IN:
+        if (a->nullable && (value == NULL || value == Py_None)) {
+            c->reg[i] = 0;
+            return true;
+        }
+        c->reg[i] = (long)&m->cells[i];
+        return sigset_from(sig, i, value, &m->cells[i].mask);
+    case KIND_SIGSET_OUT:
+        m->cells[i].mask = 0;
+        c->reg[i] = (long)&m->cells[i];
+        return true;
+    case KIND_SOCKADDR_IN:
+        if (a->nullable && (value == NULL || value == Py_None)) {
+            c->reg[i] = 0;
+            set_length(sig, c, m, i, 0);
+            return true;
+        }
+        struct_object *address = sockaddr_from(state, sig, i, value);
+        if (address == NULL)
+            return false;
+        c->reg[i] = (long)address->data;
+        set_length(sig, c, m, i, address->size);
+        return true;
+    case KIND_SOCKADDR_OUT:
+        c->reg[i] = (long)m->address;
+        set_length(sig, c, m, i, SOCKADDR_MAX);
+        return true;
+    case KIND_OPTION_IN: return convert_option_in(sig, c, m, i, value);
+    case KIND_OPTION_OUT:
+        if (value != NULL && value != Py_None)
+            return convert_bytes_out(sig, c, m, i, value);
+        m->cells[i].length = 0;
+        c->reg[i] = (long)&m->cells[i];
+        set_length(sig, c, m, i, sizeof(int));
+        return true;
+    }
+    Py_UNREACHABLE();
+}
+
+/* Gives back all that the call holds; what became part of the result has been taken out before. */
+ALWAYS_INLINE void
+release(const signature *sig, call *c, room *m)
+{
+    EACH_ARGUMENT (i) {
+        if (i >= sig->count)
+            break;
+        switch (sig->args[i].kind) {
+        case KIND_PATH:
+        case KIND_STRING:
+        case KIND_STRUCT_IN:
+        case KIND_STRUCT_INOUT:
+        case KIND_STRUCT_OUT: Py_XDECREF(c->owned[i]); break;
+        case KIND_BYTES_OUT:
+        case KIND_OPTION_OUT:
+            Py_XDECREF(c->owned[i]);
+            if (c->viewed[i])
+                PyBuffer_Release(&m->view[i]);
+            else if (m->heap.origin != MEMORY_NONE)
+                memory_give_back(&m->heap);
+            break;
+        case KIND_BYTES_IN:
+        case KIND_OPTION_IN:
+            if (c->viewed[i])
+                PyBuffer_Release(&m->view[i]);
+            break;
+        case KIND_IOVEC_IN:
+        case KIND_IOVEC_OUT:
+            if (c->viewed[i])
+                vector_release(&m->iovec);
+            break;
+        case KIND_STRUCTS_IN:
+        case KIND_STRUCTS_INOUT:
+        case KIND_STRUCTS_OUT:
+        case KIND_ITEMS_IN:
+        case KIND_ITEMS_OUT:
+        case KIND_DATA_OUT:
+        case KIND_NAMES_OUT:
+            if (m->heap.origin != MEMORY_NONE)
+                memory_give_back(&m->heap);
+            break;
+        default: break;
+        }
+    }
+}
+
+#endif

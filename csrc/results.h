@@ -1,0 +1,141 @@
+/* The second half of the trampoline: what the kernel returned and wrote becomes Python objects. */
+#ifndef PYSYSCALL_RESULTS_H
+#define PYSYSCALL_RESULTS_H
+
+#include "call.h"
+#include "generated/numbers.h"
+#include "state.h"
+#include "structs.h"
+#include "syscall_arch.h"
+
+/* The Python object for out-argument `i`; a new reference. */
+ALWAYS_INLINE PyObject *
+take_out(const module_state *state, const signature *sig, call *c, room *m, int i, long result)
+{
+    const argument *a = &sig->args[i];
+    PyObject *object;
+    switch (a->kind) {
+    case KIND_STRUCT_INOUT:
+    case KIND_STRUCT_OUT:
+        object = c->owned[i];
+        c->owned[i] = NULL;
+        return object;
+    case KIND_OPTION_OUT:
+        result = m->cells[a->length].length;
+        if (c->reg[i] == (long)&m->cells[i])
+            return PyLong_FromLong(m->cells[i].length);
+        __attribute__((fallthrough));
+    case KIND_BYTES_OUT:
+        if (c->viewed[i])
+            return PyLong_FromLong(result);
+        if (c->owned[i] == NULL)
+            return PyBytes_FromStringAndSize((const char *)c->reg[i], smaller(result, (long)m->heap.size));
+        /* Under MSG_TRUNC the kernel reports a datagram's whole length, more than it wrote. */
+        object = c->owned[i];
+        c->owned[i] = NULL;
+        return result < PyBytes_GET_SIZE(object) ? shorten(object, result) : object;
+    case KIND_STRUCTS_INOUT:
+        return sig->result == RESULT_READY_OF
+                   ? ready_result(state, a->type, m->heap.data, c->reg[a->length])
+                   : structs_result(state, a->type, m->heap.data, c->reg[a->length]);
+    case KIND_STRUCTS_OUT: return structs_result(state, a->type, (const unsigned char *)c->reg[i], result);
+    case KIND_CELLS_OUT:
+        return a->items == 1 ? integer_result(m->cells[i].bytes, a->size, a->is_signed)
+                             : integers_result(m->cells[i].bytes, a->size, a->is_signed, a->items, true);
+    case KIND_ITEMS_OUT:
+        return integers_result((const unsigned char *)c->reg[i], a->size, a->is_signed, result, false);
+    case KIND_DATA_OUT: return PyBytes_FromStringAndSize((const char *)c->reg[i], result);
+    case KIND_NAMES_OUT: return names_result((const char *)c->reg[i], result);
+    case KIND_SIGSET_OUT: return sigset_result(m->cells[i].mask);
+    case KIND_PATH_OUT:
+        return path_result((const char *)m->scratch, result, a->of >= 0 ? c->given[a->of] : NULL);
+    case KIND_CPUSET_OUT: return cpuset_result(m->scratch, result);
+    case KIND_SOCKADDR_OUT: return sockaddr_result(state, m->address, m->cells[a->length].length);
+    default: return NULL;
+    }
+}
+
+ALWAYS_INLINE bool
+is_out(enum kind kind)
+{
+    switch (kind) {
+    case KIND_BYTES_OUT:
+    case KIND_STRUCT_INOUT:
+    case KIND_STRUCT_OUT:
+    case KIND_STRUCTS_INOUT:
+    case KIND_STRUCTS_OUT:
+    case KIND_CELLS_OUT:
+    case KIND_ITEMS_OUT:
+    case KIND_DATA_OUT:
+    case KIND_NAMES_OUT:
+    case KIND_SIGSET_OUT:
+    case KIND_PATH_OUT:
+    case KIND_CPUSET_OUT:
+    case KIND_SOCKADDR_OUT:
+    case KIND_OPTION_OUT: return true;
+    default: return false;
+    }
+}
+
+ALWAYS_INLINE PyObject *
+own_result(const signature *sig, long result)
+{
+    switch (sig->result) {
+    case RESULT_TRUE: return Py_NewRef(Py_True);
+    case RESULT_WORD: return PyLong_FromUnsignedLong((unsigned long)result);
+    case RESULT_NICE: return PyLong_FromLong(20 - result);
+    default: return PyLong_FromLong(result);
+    }
+}
+
+/* The call's own result first, where it tells something; then the out-arguments in order. */
+ALWAYS_INLINE PyObject *
+build_result(const module_state *state, const signature *sig, call *c, room *m, long result)
+{
+    bool tells =
+        sig->result != RESULT_NONE && sig->result != RESULT_COUNT_OF && sig->result != RESULT_READY_OF;
+    int items = tells;
+    EACH_ARGUMENT (i)
+        items += i < sig->count && is_out(sig->args[i].kind);
+    if (items == 0)
+        return Py_NewRef(Py_None);
+    PyObject *parts[1 + MAX_ARGUMENTS];
+    int n = 0;
+    bool good = true;
+    if (tells)
+        good = (parts[n++] = own_result(sig, result)) != NULL;
+    EACH_ARGUMENT (i) {
+        if (i < sig->count && is_out(sig->args[i].kind))
+            good = (parts[n++] = good ? take_out(state, sig, c, m, i, result) : NULL) != NULL;
+    }
+    if (items == 1)
+        return parts[0];
+    PyObject *tuple = good ? PyTuple_New(items) : NULL;
+    _Pragma("GCC unroll 7") for (int k = 0; k < items; k++)
+    {
+        if (tuple != NULL)
+            PyTuple_SET_ITEM(tuple, k, parts[k]);
+        else
+            Py_XDECREF(parts[k]);
+    }
+    return tuple;
+}
+
+/* The result could not be built: the descriptors that the kernel made must not be lost. */
+ALWAYS_INLINE void
+close_unreturned(const signature *sig, const room *m, long result)
+{
+    if (sig->result == RESULT_FD)
+        syscall1(NR_close, result);
+    EACH_ARGUMENT (i) {
+        if (i < sig->count && sig->args[i].is_fd) {
+            for (int k = 0; k < sig->args[i].items; k++) {
+                int fd;
+                memcpy(&fd, m->cells[i].bytes + sizeof(fd) * (size_t)k, sizeof(fd));
+                syscall1(NR_close, fd);
+            }
+        }
+    }
+}
+
+#endif
