@@ -42,8 +42,12 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module 'pysyscall' has no attribute {name!r}")
     else:
         from pysyscall import flags
+        from pysyscall._generated.names import WRAPPED
 
-        value = getattr(flags, name, None)
+        if name in WRAPPED:
+            value = getattr(import_module(f"pysyscall.calls.{WRAPPED[name]}"), name)
+        else:
+            value = getattr(flags, name, None)
         if value is None:
             raise AttributeError(f"module 'pysyscall' has no attribute {name!r}")
     globals()[name] = value
@@ -52,5 +56,6 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     from pysyscall import flags
+    from pysyscall._generated.names import WRAPPED
 
-    return sorted({*globals(), *_LAZY, *_SUBMODULES, *dir(flags)})
+    return sorted({*globals(), *_LAZY, *_SUBMODULES, *WRAPPED, *dir(flags)})

@@ -23,7 +23,7 @@ from tables.structs import Struct
 
 FOLDER = Path(__file__).with_name("calls")
 
-Binding = Literal["fast", "wrapped", "raw_only"]
+Binding = Literal["fast", "wrapped", "untyped", "raw_only"]
 Eintr = Literal["retry", "raise", "done", "remaining"]
 
 # What a row may say. `about` maps an argument to its docs line; `command` lists a family's calls.
@@ -136,6 +136,11 @@ class Call:
     @property
     def name(self) -> str:
         return self.kernel.name
+
+    @property
+    def typed(self) -> bool:
+        """Whether Python has a function for it."""
+        return self.binding in ("fast", "wrapped")
 
     @property
     def parameters(self) -> tuple[Value, ...]:
@@ -256,8 +261,8 @@ class _Reader:
                 raise TableError(f"errors: '{name}' is no errno")
         if call.eintr not in ("retry", "raise", "done", "remaining"):
             raise TableError(f"eintr: '{call.eintr}' is not retry, raise, done or remaining")
-        if call.binding not in ("fast", "wrapped", "raw_only"):
-            raise TableError(f"binding: '{call.binding}' is not fast, wrapped or raw_only")
+        if call.binding not in ("fast", "wrapped", "untyped", "raw_only"):
+            raise TableError(f"binding: '{call.binding}' is not fast, wrapped, untyped or raw_only")
         if (call.binding == "raw_only") != bool(call.reason):
             raise TableError('`reason` goes with binding = "raw_only", and is needed there')
         result = call.signature.result

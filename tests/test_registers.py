@@ -20,7 +20,7 @@ from tables import calls
 from tables.calls import Call
 
 TABLE = calls.load()
-TYPED = [call for call in TABLE.calls.values() if call.binding != "raw_only"]
+TYPED = [call for call in TABLE.calls.values() if call.typed]
 SAMPLER = Sampler(TABLE.structs)
 
 

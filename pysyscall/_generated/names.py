@@ -767,6 +767,10 @@ CONSTANTS = {
     "GRND_INSECURE": "GrndFlag",
 }
 
+# Typed functions in Python, with the module of `pysyscall.calls` that has them.
+WRAPPED: dict[str, str] = {
+}
+
 # Those of the builtins' names (open, ...) are left out, so that nothing is shadowed.
 EXPORTS = [
     "EpollEvent",

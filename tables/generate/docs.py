@@ -112,7 +112,7 @@ def remarks(call: Call) -> list[str]:
     if call.unlike_os:
         found.append(f"Unlike os.{_os_name(call)}: {call.unlike_os}.")
     if call.thread_only:
-        found.append("It acts on the calling thread alone; libc's function acts on all threads.")
+        found.append("It acts on the calling thread alone.")
     if call.aliases:
         found.append(f"Also named {', '.join(f'`{alias}`' for alias in call.aliases)}.")
     if call.replaced_by:
@@ -212,7 +212,7 @@ def _title(area: str) -> tuple[str, str]:
 
 
 def _typed(table: Table, area: str) -> list[Call]:
-    return [call for call in table.areas.get(area, []) if call.binding != "raw_only"]
+    return [call for call in table.areas.get(area, []) if call.typed]
 
 
 def _link(call: Call) -> str:
@@ -319,7 +319,7 @@ def _numbers(table: Table) -> Iterator[str]:
     yield from ("", "| number | call | typed | in Linux since |", "|:---|:---|:---|:---|")
     for row in table.kernel.rows:
         call = table.calls.get(row.name)
-        typed = call is not None and call.binding != "raw_only"
+        typed = call is not None and call.typed
         name = f"{{py:func}}`{row.name} <pysyscall.{row.name}>`" if typed else f"`{row.name}`"
         note = "yes" if typed else "" if row.status == "live" else "no longer in the kernel"
         yield f"| {row.number} | {name} | {note} | {row.since} |"
@@ -328,7 +328,7 @@ def _numbers(table: Table) -> Iterator[str]:
 
 def index(table: Table) -> str:
     """The start of the reference: all typed calls at a glance, and the list of pages."""
-    typed = sum(call.binding != "raw_only" for call in table.calls.values())
+    typed = sum(call.typed for call in table.calls.values())
     live = sum(row.status == "live" for row in table.kernel.rows)
     lines = [
         "# Reference",

@@ -65,12 +65,20 @@ def names(table: Table) -> str:
     }
     public = [*table.structs]
     for call in table.calls.values():
-        public += [] if call.binding == "raw_only" else [call.name, *call.aliases]
+        public += [call.name, *call.aliases] if call.typed else []
+    wrapped = {
+        name: call.area
+        for call in table.calls.values()
+        if call.binding == "wrapped"
+        for name in (call.name, *call.aliases)
+    }
     hidden = {name for name in public if hasattr(builtins, name)}
     parts = [
         '"""Where each lazily loaded name lives, and which names `import *` takes."""\n',
         f"ENUMS = {_dict(enums)}\n",
         f"CONSTANTS = {_dict(constants)}\n",
+        "# Typed functions in Python, with the module of `pysyscall.calls` that has them.",
+        f"WRAPPED: dict[str, str] = {_dict(wrapped)}\n",
         "# Those of the builtins' names (open, ...) are left out, so that nothing is shadowed.",
         f"EXPORTS = {_list(sorted(set(public) - hidden))}\n",
     ]

@@ -163,12 +163,23 @@ def _constants(table: Table) -> list[str]:
 def package(table: Table) -> str:
     """`__init__.pyi`: everything that `import pysyscall` offers."""
     calls = sorted(call.name for call in table.calls.values() if call.binding == "fast")
-    aliases = sorted(alias for call in table.calls.values() for alias in call.aliases)
+    aliases = sorted(
+        alias for call in table.calls.values() if call.binding == "fast" for alias in call.aliases
+    )
     names = [*sorted(table.structs), *calls, *aliases]
     enums = sorted(table.enums)
     constants = sorted(line.split(" =")[0] for line in _constants(table))
     hidden = {name for name in names if hasattr(builtins, name)}
     offered = sorted({*names, "Sysno", "SyscallInfo", "lookup", "syscall"} - hidden)
+    wrapped: dict[str, list[str]] = {}
+    for call in table.calls.values():
+        if call.binding == "wrapped":
+            wrapped.setdefault(call.area, []).extend((call.name, *call.aliases))
+            offered = sorted({*offered, call.name, *call.aliases} - set(dir(builtins)))
+    imports = [
+        f"from pysyscall.calls.{area} import {', '.join(f'{name} as {name}' for name in names)}"
+        for area, names in sorted(wrapped.items())
+    ]
     lines = [
         '"""Every Linux system call of x86-64: typed, decoded and fast."""',
         "",
@@ -177,6 +188,7 @@ def package(table: Table) -> str:
         "from pysyscall._generated.sysno import Sysno as Sysno",
         "from pysyscall.flags import "
         + ", ".join(f"{name} as {name}" for name in [*enums, *constants]),
+        *imports,
         "from pysyscall.checked import syscall as syscall",
         "from pysyscall.table import SyscallInfo as SyscallInfo, lookup as lookup",
         "",
