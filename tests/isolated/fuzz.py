@@ -23,13 +23,15 @@ CALLS = tuple(call for call in table.calls() if call.binding == "fast")
 ERRNOS = (0, errno.EPERM, errno.EINVAL, errno.ENOSYS)
 """What the calls get from the filter, a worker each."""
 
+SABOTAGED = ["list", "bytearray", "__buffer__ empties", "bytearray", "bytearray", "bytearray"]
+
 PLAUSIBLE: dict[str, tuple[Recipe, ...]] = {
     "out bytes": (16, "bytearray", 2**31, "mmap"),
     "in bytes": ("bytes", "bytearray", "mmap"),
     "path": ("str", "Path", "Latin"),
     "string": ("str", "bytes"),
-    "out iovec": ("iovec", ["list", "bytearray", "memoryview"]),
-    "in iovec": ("readable iovec", ["tuple", "bytes", "bytearray"]),
+    "out iovec": ("iovec", ["list", "bytearray", "memoryview"], SABOTAGED),
+    "in iovec": ("readable iovec", ["tuple", "bytes", "bytearray"], SABOTAGED),
     "in sockaddr": ("SockaddrIn", "SockaddrUn with path"),
     "in option": (1, "bytes"),
     "out option": ("None", 16, "bytearray"),
@@ -40,7 +42,7 @@ PLAUSIBLE: dict[str, tuple[Recipe, ...]] = {
     "in EpollEvent": ("EpollEvent", ["tuple", 1, 2]),
     "inout PollFd": ("polls", "2000 polls", "poll saboteurs", ["list", "PollFd"]),
     "out EpollEvent": (1, 5000, 2**31 - 1),
-    "": (0, 1, 2, 0o100, -1, "fileno returns 0", "fileno sabotages"),
+    "": (0, 1, 2, 0o100, -1, "fileno returns 0", "fileno empties"),
 }
 """Arguments that get through the conversion, by how the argument's kind begins."""
 

@@ -37,15 +37,20 @@ class World:
         self.victims.append(value)
         return value
 
-    def sabotage(self) -> None:
-        """Shrinks, grows and releases what the call was given, then uses the memory again."""
+    def empty(self) -> None:
+        """Shrinks and releases what the call was given, then uses the memory again."""
         for victim in self.victims:
             for change in ("clear", "release", "close"):
                 with suppress(Exception):
                     getattr(victim, change)()
+        [bytearray(size) for size in (8, 16, 32, 64, 144, 512, 4096)]
+
+    def grow(self) -> None:
+        """The same, and makes it larger than it was."""
+        self.empty()
+        for victim in self.victims:
             with suppress(Exception):
                 victim.extend([7] * 5000)
-        [bytearray(size) for size in (8, 16, 32, 64, 144, 512, 4096)]
 
     def make(self, recipe: Recipe) -> Any:
         if isinstance(recipe, int):
@@ -59,13 +64,13 @@ class World:
         return iter(made) if kind == "iterator" else self.victim(made)
 
 
-def _returns(method: str, value: Any, *, sabotages: bool = False) -> Callable[[World], Any]:
-    """An object whose `method` returns `value`, after it did harm where it should."""
+def _returns(method: str, value: Any, harm: str = "") -> Callable[[World], Any]:
+    """An object whose `method` returns `value`, after it did the world some harm."""
 
     def make(world: World) -> Any:
         def act(self: object, *_: object) -> Any:
-            if sabotages:
-                world.sabotage()
+            if harm:
+                getattr(world, harm)()
             return value
 
         return type("Returns", (), {method: act})()
@@ -177,7 +182,7 @@ def _closed(_: World) -> Any:
 
 def _saboteurs(world: World) -> Any:
     """Poll entries that destroy the list they stand in."""
-    fd = MAKERS["fileno sabotages"](world)
+    fd = MAKERS["fileno empties"](world)
     return world.victim([(fd, 1), (fd, 1), (0, 1)])
 
 
@@ -278,6 +283,7 @@ _VARIANTS: dict[str, tuple[Any, ...]] = {
 for _method, _results in _VARIANTS.items():
     MAKERS[f"{_method} raises"] = _raises(_method)
     MAKERS[f"{_method} raises TypeError"] = _raises(_method, TypeError)
-    MAKERS[f"{_method} sabotages"] = _returns(_method, _results[0], sabotages=True)
+    MAKERS[f"{_method} empties"] = _returns(_method, _results[0], "empty")
+    MAKERS[f"{_method} grows"] = _returns(_method, _results[0], "grow")
     for _number, _result in enumerate(_results):
         MAKERS[f"{_method} returns {_number}"] = _returns(_method, _result)

@@ -1,0 +1,330 @@
+"""Calls that work, with what must be done before and after each; run in a folder of its own."""
+
+from __future__ import annotations
+
+import copy
+import os
+import pickle
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pysyscall
+from pysyscall import _fast
+
+SPARE, OTHER = 900, 901
+"""Descriptors that a call may close or make."""
+
+HIGH = 300
+"""Descriptors below are taken, so that new ones are ints that need memory of their own."""
+
+
+def nothing(*_: object) -> None:
+    pass
+
+
+def close(result: object) -> None:
+    """Closes the descriptors of a result."""
+    for item in result if isinstance(result, tuple) else (result,):
+        if type(item) is int:
+            os.close(item)
+
+
+class File:
+    """Tells its descriptor as an int that is new each time."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+
+    def fileno(self) -> int:
+        return self.fd * 1
+
+
+class Number:
+    """An integer that is new each time."""
+
+    def __init__(self, value: int) -> None:
+        self.value = value
+
+    def __index__(self) -> int:
+        return self.value * 1
+
+
+@dataclass(frozen=True)
+class Case:
+    """One use of a function; `before` and `after` make it one that can be repeated."""
+
+    name: str
+    function: Callable[..., Any]
+    args: tuple[Any, ...] = ()
+    before: Callable[[], object] = nothing
+    after: Callable[[Any], object] = nothing
+
+    def __str__(self) -> str:
+        return f"{self.name}{tuple(map(type, self.args))}"
+
+    def run(self) -> None:
+        self.before()
+        result = self.function(*self.args)
+        self.after(result)
+
+
+def case(
+    name: str,
+    *args: Any,
+    before: Callable[[], object] = nothing,
+    after: Callable[[Any], object] = nothing,
+) -> Case:
+    return Case(name, getattr(pysyscall, name), args, before, after)
+
+
+def spare(*_: object) -> None:
+    os.dup2(0, SPARE)
+
+
+def close_spare(*_: object) -> None:
+    for fd in (SPARE, OTHER):
+        with suppress(OSError):
+            os.close(fd)
+
+
+def lowest_free() -> int:
+    """The descriptor that would come next; another one if any is left open."""
+    os.close(fd := os.dup(0))
+    return fd
+
+
+def make(path: str) -> Callable[[], object]:
+    return Path(path).touch
+
+
+def remove(*paths: str) -> Callable[[object], object]:
+    def act(_: object) -> None:
+        for path in map(Path, paths):
+            with suppress(OSError):
+                path.rmdir() if path.is_dir() else path.unlink()
+
+    return act
+
+
+@contextmanager
+def folder() -> Iterator[None]:
+    """A folder as current directory, and low descriptors that are taken."""
+    before = Path.cwd()
+    taken = [os.open("/", os.O_RDONLY) for _ in range(HIGH)]
+    with tempfile.TemporaryDirectory() as name:
+        os.chdir(name)
+        try:
+            yield
+        finally:
+            os.chdir(before)
+            for fd in taken:
+                os.close(fd)
+
+
+def files() -> Iterator[Case]:
+    null, zero = os.open("/dev/null", os.O_RDWR), os.open("/dev/zero", os.O_RDWR)
+    Path("file").write_bytes(bytes(5000))
+    Path("link").symlink_to("file")
+    file, here = os.open("file", os.O_RDWR), os.open(".", os.O_RDONLY)
+    reader, writer = os.pipe()
+    many = [bytearray(3) for _ in range(20)]
+    for out in (0, 1, 100, bytearray(64), memoryview(bytearray(8))):
+        yield case("read", zero, out)
+        yield case("pread64", file, out, 4990)
+    yield case("pread64", file, 2**27, 4990)
+    yield case("pread64", File(file), Number(500), Number(4000))
+    yield case("read", Number(file), Number(2**27))
+    for data in (b"", b"data", bytearray(b"data"), memoryview(b"data")):
+        yield case("write", null, data)
+        yield case("pwrite64", null, data, 0)
+    for buffers in (many[:2], many, tuple(many), iter(())):
+        yield case("readv", zero, buffers)
+        yield case("writev", null, buffers)
+        yield case("preadv2", file, buffers, 0)
+        yield case("pwritev2", null, buffers, 0, 0)
+    flags = os.O_RDWR | os.O_CREAT
+    for path in ("file", "\xe9", b"file", os.fsdecode(b"\xff"), Path("file")):
+        yield case("open", path, flags, 0o600, after=close)
+        yield case("openat", None, path, flags, after=close)
+    yield case("openat2", here, "file", (os.O_RDONLY,), after=close)
+    yield case("openat2", None, "file", pysyscall.OpenHow(), after=close)
+    yield case("creat", "created", 0o600, after=close)
+    yield case("close", SPARE, before=spare)
+    yield case("close_range", SPARE, OTHER, before=spare)
+    yield case("lseek", file, 2**40, 0)
+    yield case("lseek", File(file), Number(2**40), Number(0))
+    yield case("sendfile", null, file, 0, 10)
+    yield case("sendfile", File(null), File(file), Number(0), Number(10))
+    yield case("copy_file_range", file, 0, file, 100, 10)
+    yield case("splice", file, 0, writer, None, 10, after=lambda _: os.read(reader, 10))
+    for name in ("stat", "lstat", "chdir", "access"):
+        yield case(name, ".", *([0] if name == "access" else []))
+    yield case("fstat", file)
+    yield case("newfstatat", None, "link", pysyscall.AT_SYMLINK_NOFOLLOW)
+    yield case("statx", here, "link")
+    yield case("faccessat2", None, "file", 0)
+    yield case("getcwd")
+    yield case("fchdir", here)
+    yield case("mkdir", "new", after=remove("new"))
+    yield case("mkdirat", None, "new", after=remove("new"))
+    yield case("rmdir", "new", before=Path("new").mkdir, after=remove("new"))
+    yield case("unlink", "new", before=make("new"))
+    yield case("unlinkat", None, "new", before=make("new"))
+    for name, args in (
+        ("rename", ("a", "b")),
+        ("renameat", (None, "a", None, "b")),
+        ("renameat2", (None, "a", None, "b", 0)),
+        ("link", ("a", "b")),
+        ("linkat", (None, "a", None, "b")),
+    ):
+        yield case(name, *args, before=make("a"), after=remove("a", "b"))
+    yield case("symlink", "target", "new", after=remove("new"))
+    yield case("symlinkat", "target", None, "new", after=remove("new"))
+    yield case("readlink", "link")
+    yield case("readlink", b"link")
+    yield case("readlinkat", here, "link")
+    yield case("chmod", "file", 0o600)
+    yield case("fchmod", file, 0o600)
+    yield case("fchmodat", None, "file", 0o600)
+    for name, where in (("chown", "file"), ("fchown", file), ("lchown", "link")):
+        yield case(name, where, -1, -1)
+    yield case("umask", 0o022)
+    yield case("truncate", "file", 5000)
+    yield case("ftruncate", file, 5000)
+    yield case("fsync", file)
+    yield case("fdatasync", file)
+    yield case("dup", 0, after=close)
+    yield case("dup2", 0, SPARE, after=close)
+    yield case("dup3", 0, SPARE, 0, after=close)
+    yield case("pipe", after=close)
+    yield case("pipe2", 0, after=close)
+
+
+def sockets() -> Iterator[Case]:
+    left, right = socket.socketpair()
+    kept = (left.detach(), right.detach())
+    name = pysyscall.SockaddrUn(b"\0pysyscall " + os.urandom(8))
+    server = pysyscall.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    pysyscall.bind(server, name)
+    pysyscall.listen(server, 10)
+    level, option = socket.SOL_SOCKET, socket.SO_KEEPALIVE
+
+    def new() -> None:
+        os.dup2(fd := pysyscall.socket(socket.AF_UNIX, socket.SOCK_STREAM), SPARE)
+        os.close(fd)
+
+    def connect() -> None:
+        new()
+        pysyscall.connect(SPARE, name)
+
+    def accept(*_: object) -> None:
+        close_spare()
+        while pysyscall.poll([(server, 1)], 0):
+            close(pysyscall.accept4(server)[0])
+
+    def accepted(result: tuple[int, object]) -> None:
+        close(result)
+        close_spare()
+
+    def send() -> None:
+        accept()
+        os.write(kept[1], b"data")
+
+    yield case("socket", socket.AF_INET, socket.SOCK_STREAM, after=close)
+    yield case("socketpair", socket.AF_UNIX, socket.SOCK_STREAM, after=close)
+    yield case("bind", SPARE, pysyscall.SockaddrUn(), before=new, after=close_spare)
+    yield case("listen", server, 10)
+    yield case("connect", SPARE, name, before=new, after=accept)
+    yield case("accept4", server, before=connect, after=accepted)
+    yield case("sendto", kept[0], b"data", 0, None, after=lambda _: os.read(kept[1], 10))
+    for out in (10, bytearray(10), 2**27):
+        yield case("recvfrom", kept[0], out, before=send)
+    yield case("shutdown", SPARE, 2, before=connect, after=accept)
+    for out in (None, 10, bytearray(10)):
+        yield case("getsockopt", server, level, option, out)
+    for value in (1, b"\1\0\0\0", bytearray(4)):
+        yield case("setsockopt", server, level, option, value)
+    yield case("getsockname", server)
+    yield case("getsockname", kept[0])
+    yield case("getpeername", SPARE, before=connect, after=accept)
+
+
+def others() -> Iterator[Case]:
+    pid, epoll = os.getpid(), pysyscall.epoll_create1()
+    ready = os.pipe()
+    os.write(ready[1], b"x")
+    pysyscall.epoll_ctl(epoll, 1, ready[0], (1, 2**60))
+    for name in (
+        *("getpid", "getppid", "gettid", "getuid", "geteuid", "getgid", "getegid"),
+        *("getresuid", "getresgid", "getgroups", "uname", "sysinfo", "times", "sched_yield"),
+        *("gettimeofday", "time"),
+    ):
+        yield case(name)
+    for name in ("getpgid", "getsid", "sched_getaffinity"):
+        yield case(name, 0)
+    yield case("sched_setaffinity", 0, os.sched_getaffinity(0))
+    yield case("sched_setaffinity", 0, [*os.sched_getaffinity(0)])
+    yield case("kill", pid, 0)
+    yield case("tgkill", pid, pid, 0)
+    yield case("getrusage", 0)
+    yield case("getrlimit", 7)
+    limit = pysyscall.getrlimit(7)
+    yield case("prlimit64", 0, 7, limit)
+    yield case("prlimit64", 0, 7, tuple(limit))
+    yield case("prlimit64", pid, 7, None)
+    yield case("clock_gettime", 1)
+    yield case("clock_getres", 1)
+    for duration in (0, 0.0, 1e-9, pysyscall.Timespec(0, 1)):
+        yield case("nanosleep", duration)
+        yield case("clock_nanosleep", 1, 0, duration)
+    for out in (10, bytearray(10)):
+        yield case("getrandom", out)
+    yield case("memfd_create", "name", after=close)
+    yield case("eventfd2", 2**31, after=close)
+    yield case("epoll_create1", after=close)
+    for maximum in (1, 5000):
+        yield case("epoll_wait", epoll, maximum, 0)
+    for event in ((1, 2**60), pysyscall.EpollEvent(1, 5)):
+        yield case("epoll_ctl", epoll, 3, ready[0], event)
+    fds = [(ready[0], 1), pysyscall.PollFd(ready[0], 5), (File(ready[0]), Number(1))]
+    for polled in (fds, tuple(fds), fds * 50, []):
+        yield case("poll", polled, 0)
+
+
+def structs() -> Iterator[Case]:
+    """All that can be done with each kind of struct."""
+    told = [pysyscall.statx(None, "/"), pysyscall.uname(), pysyscall.SockaddrUn("/a")]
+    types = [kind for kind in vars(_fast).values() if isinstance(kind, type)]
+    for value in (*told, *(kind() for kind in types)):
+        kind, name = type(value), type(value).__name__
+        fields = [
+            key
+            for key in dir(kind)
+            if not key.startswith("_") and not callable(getattr(value, key))
+        ]
+        given = {key: getattr(value, key) for key in kind.__match_args__}
+        yield Case(f"{name}()", kind)
+        yield Case(f"{name}(*)", kind, tuple(given.values()))
+        yield Case(f"{name}(**)", lambda kind=kind, given=given: kind(**given))
+        yield Case(f"{name}.replace", lambda value=value, given=given: value.replace(**given))
+        yield Case(f"{name}.from_bytes", kind.from_bytes, (bytes(value),))
+        yield Case(f"{name} fields", lambda v=value, f=fields: [getattr(v, key) for key in f])
+        for use in (repr, hash, bytes, memoryview, copy.copy, pickle.dumps):
+            yield Case(f"{use.__name__} of {name}", use, (value,))
+        yield Case(f"{name} ==", value.__eq__, (kind(),))
+        if hasattr(kind, "__len__"):
+            yield Case(
+                f"{name} as sequence", lambda value=value: (list(value), value[0], value[1:])
+            )
+
+
+def cases() -> Iterator[Case]:
+    yield from files()
+    yield from sockets()
+    yield from others()
+    yield from structs()
