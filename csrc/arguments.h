@@ -60,11 +60,12 @@ convert_bytes_out(const signature *sig, call *c, room *m, int i, PyObject *value
 }
 
 ALWAYS_INLINE bool
-convert_struct_in(const module_state *state, const signature *sig, call *c, room *m, int i, PyObject *value)
+convert_struct_in(module_state *state, const signature *sig, call *c, room *m, int i, PyObject *value)
 {
     const argument *a = &sig->args[i];
-    set_length(sig, c, m, i, a->size);
-    if (a->nullable && value == Py_None) {
+    bool none = a->nullable && value == Py_None;
+    set_length(sig, c, m, i, none ? 0 : a->size);
+    if (none) {
         c->reg[i] = 0;
         return true;
     }
@@ -99,7 +100,7 @@ convert_option_in(const signature *sig, call *c, room *m, int i, PyObject *value
 
 /* Converts argument `i`, which Python gives as `value` (NULL where it was left out). */
 ALWAYS_INLINE bool
-convert(const module_state *state, const signature *sig, call *c, room *m, int i, PyObject *value)
+convert(module_state *state, const signature *sig, call *c, room *m, int i, PyObject *value)
 {
     const argument *a = &sig->args[i];
     long number;
@@ -115,7 +116,7 @@ convert(const module_state *state, const signature *sig, call *c, room *m, int i
         if (!int_in_place(value, &number) || number < a->min || number > a->max) {
             if (a->nullable && value == Py_None)
                 number = a->none;
-            else if (!(a->kind == KIND_FD ? convert_fd(sig, i, value, &number)
+            else if (!(a->kind == KIND_FD ? convert_fd(state, sig, i, value, &number)
                                           : convert_int(sig, i, value, &number)))
                 return false;
         }
@@ -141,7 +142,7 @@ convert(const module_state *state, const signature *sig, call *c, room *m, int i
         }
         c->reg[i] = (long)path_in_place(value);
         if (c->reg[i] == 0) {
-            c->owned[i] = convert_path(sig, i, value);
+            c->owned[i] = convert_path(state, sig, i, value);
             if (c->owned[i] == NULL)
                 return false;
             c->reg[i] = (long)PyBytes_AS_STRING(c->owned[i]);
@@ -167,8 +168,15 @@ convert(const module_state *state, const signature *sig, call *c, room *m, int i
         return true;
     case KIND_STRUCTS_IN:
     case KIND_STRUCTS_INOUT:
+        if (a->nullable && (value == NULL || value == Py_None)) {
+            c->reg[i] = 0;
+            set_length(sig, c, m, i, 0);
+            return true;
+        }
         if (!structs_from(state, sig, i, value, &m->heap, &number))
             return false;
+        if (a->items != 0 && number != a->items)
+            return refuse(sig, i, PyExc_ValueError, "must hold %d items, not %ld", a->items, number);
         c->reg[i] = (long)m->heap.data;
         set_length(sig, c, m, i, number);
         return true;
@@ -202,7 +210,11 @@ convert(const module_state *state, const signature *sig, call *c, room *m, int i
         m->cells[i].offset = number;
         c->reg[i] = (long)&m->cells[i];
         return true;
-    case KIND_CELLS_OUT: c->reg[i] = (long)&m->cells[i]; return true;
+    case KIND_CELLS_OUT:
+        /* Some calls succeed without writing: wait4 with WNOHANG. */
+        memset(m->cells[i].bytes, 0, sizeof(m->cells[i].bytes));
+        c->reg[i] = (long)&m->cells[i];
+        return true;
     case KIND_ITEMS_IN:
         if (!integers_from(sig, i, value, &m->heap, &number))
             return false;
@@ -228,6 +240,10 @@ convert(const module_state *state, const signature *sig, call *c, room *m, int i
         set_length(sig, c, m, i, m->iovec.count);
         c->viewed[i] = true;
         return true;
+    case KIND_ARGV:
+    case KIND_ENVP:
+        c->owned[i] = strings_from(state, sig, i, value, a->kind == KIND_ENVP, &c->reg[i]);
+        return c->owned[i] != NULL;
     case KIND_CPUSET_IN:
         if (!cpuset_from(sig, i, value, m->scratch, &number))
             return false;
@@ -255,7 +271,7 @@ convert(const module_state *state, const signature *sig, call *c, room *m, int i
             set_length(sig, c, m, i, 0);
             return true;
         }
-        struct_object *address = sockaddr_from(state, sig, i, value);
+        struct_object *address = sockaddr_from(sig, i, value);
         if (address == NULL)
             return false;
         c->reg[i] = (long)address->data;
@@ -289,6 +305,8 @@ release(const signature *sig, call *c, room *m)
         case KIND_STRING:
         case KIND_STRUCT_IN:
         case KIND_STRUCT_INOUT:
+        case KIND_ARGV:
+        case KIND_ENVP:
         case KIND_STRUCT_OUT: Py_XDECREF(c->owned[i]); break;
         case KIND_BYTES_OUT:
         case KIND_OPTION_OUT:

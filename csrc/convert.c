@@ -123,12 +123,12 @@ convert_word(const signature *sig, int i, PyObject *value, long *out)
 }
 
 bool
-optional_attribute(PyObject *object, const char *name, PyObject **found)
+optional_attribute(PyObject *object, PyObject *name, PyObject **found)
 {
 #if PY_VERSION_HEX >= 0x030D0000
-    return PyObject_GetOptionalAttrString(object, name, found) >= 0;
+    return PyObject_GetOptionalAttr(object, name, found) >= 0;
 #else
-    *found = PyObject_GetAttrString(object, name);
+    *found = PyObject_GetAttr(object, name);
     if (*found == NULL && !PyErr_ExceptionMatches(PyExc_AttributeError))
         return false;
     PyErr_Clear();
@@ -137,12 +137,12 @@ optional_attribute(PyObject *object, const char *name, PyObject **found)
 }
 
 bool
-convert_fd(const signature *sig, int i, PyObject *value, long *out)
+convert_fd(module_state *state, const signature *sig, int i, PyObject *value, long *out)
 {
     if (PyIndex_Check(value) || value == Py_None)
         return convert_int(sig, i, value, out);
     PyObject *fileno;
-    if (!optional_attribute(value, "fileno", &fileno))
+    if (!optional_attribute(value, state->fileno, &fileno))
         return false;
     if (fileno == NULL)
         return refuse_type(sig, i, value);
@@ -161,12 +161,12 @@ convert_fd(const signature *sig, int i, PyObject *value, long *out)
 }
 
 PyObject *
-convert_path(const signature *sig, int i, PyObject *value)
+convert_path(module_state *state, const signature *sig, int i, PyObject *value)
 {
     /* An error of __fspath__ itself is the caller's; that there is none is ours to tell. */
     if (!PyUnicode_Check(value) && !PyBytes_Check(value)) {
         PyObject *method;
-        if (!optional_attribute((PyObject *)Py_TYPE(value), "__fspath__", &method))
+        if (!optional_attribute((PyObject *)Py_TYPE(value), state->fspath, &method))
             return NULL;
         if (method == NULL) {
             refuse_type(sig, i, value);
@@ -242,8 +242,7 @@ convert_count(const signature *sig, int i, PyObject *value, long *out)
 }
 
 bool
-convert_timespec(const module_state *state, const signature *sig, int i, PyObject *value,
-                 struct timespec *out)
+convert_timespec(module_state *state, const signature *sig, int i, PyObject *value, struct timespec *out)
 {
     if (Py_IS_TYPE(value, state->struct_types[STRUCT_Timespec])) {
         memcpy(out, ((struct_object *)value)->data, sizeof(*out));

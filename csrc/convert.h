@@ -65,9 +65,9 @@ bool convert_int(const signature *sig, int i, PyObject *value, long *out);
 /* Any int within 64 unsigned bits. */
 bool convert_word(const signature *sig, int i, PyObject *value, long *out);
 /* An attribute, or NULL where there is none; false where looking for it raised. */
-bool optional_attribute(PyObject *object, const char *name, PyObject **found);
+bool optional_attribute(PyObject *object, PyObject *name, PyObject **found);
 /* An int, an object with fileno(), or None where the argument allows it. */
-bool convert_fd(const signature *sig, int i, PyObject *value, long *out);
+bool convert_fd(module_state *state, const signature *sig, int i, PyObject *value, long *out);
 
 /* The characters of an ASCII str or of bytes, in place; NULL for the rest, also where a NUL is inside. */
 static inline const char *
@@ -90,7 +90,7 @@ path_in_place(PyObject *value)
 }
 
 /* The path as a new bytes object. */
-PyObject *convert_path(const signature *sig, int i, PyObject *value);
+PyObject *convert_path(module_state *state, const signature *sig, int i, PyObject *value);
 
 /* A contiguous buffer over `value`, to be released. `item` is its place in a sequence, or -1. */
 bool convert_buffer(const signature *sig, int i, Py_ssize_t item, PyObject *value, bool writable,
@@ -99,7 +99,7 @@ bool convert_buffer(const signature *sig, int i, Py_ssize_t item, PyObject *valu
 bool convert_count(const signature *sig, int i, PyObject *value, long *out);
 
 /* Seconds or a Timespec. */
-bool convert_timespec(const module_state *state, const signature *sig, int i, PyObject *value,
+bool convert_timespec(module_state *state, const signature *sig, int i, PyObject *value,
                       struct timespec *out);
 
 /* `object`, a bytes that nobody else has seen, cut down to `length`; NULL with MemoryError. */

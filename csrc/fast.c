@@ -16,8 +16,24 @@ switch_vdso(PyObject *Py_UNUSED(module), PyObject *on)
     Py_RETURN_NONE;
 }
 
+/* The module's __getattr__: structs, whose types are made when they are first asked for. */
+static PyObject *
+get_struct(PyObject *module, PyObject *name)
+{
+    if (!PyUnicode_Check(name))
+        return PyErr_Format(PyExc_TypeError, "attribute name must be a str, not %s", Py_TYPE(name)->tp_name);
+    PyTypeObject *type = struct_type_named(state_of(module), name);
+    if (type == NULL) {
+        if (!PyErr_Occurred())
+            PyErr_Format(PyExc_AttributeError, "module 'pysyscall._fast' has no attribute '%U'", name);
+        return NULL;
+    }
+    return Py_NewRef(type);
+}
+
 static PyMethodDef fast_methods[] = {
 #include "generated/methods.inc"
+    {"__getattr__", get_struct, METH_O, NULL},
     {"_vdso", switch_vdso, METH_O,
      PyDoc_STR("_vdso($module, on, /)\n--\n\nLet clock_gettime and its kin use the vDSO, or make them enter "
                "the kernel.")},
@@ -34,6 +50,11 @@ static const struct {
 static int
 fast_exec(PyObject *module)
 {
+    module_state *state = state_of(module);
+    state->fileno = PyUnicode_InternFromString("fileno");
+    state->fspath = PyUnicode_InternFromString("__fspath__");
+    if (state->fileno == NULL || state->fspath == NULL)
+        return -1;
     vdso_enable(true);
     for (size_t k = 0; aliases[k].name != NULL; k++) {
         PyObject *target = PyObject_GetAttrString(module, aliases[k].target);
@@ -42,7 +63,8 @@ fast_exec(PyObject *module)
         if (failed)
             return -1;
     }
-    return struct_add_types(module);
+    state_of(module)->module = module;
+    return 0;
 }
 
 static int
@@ -61,6 +83,15 @@ fast_clear(PyObject *module)
     for (unsigned k = 0; k < STRUCT_COUNT; k++)
         Py_CLEAR(state->struct_types[k]);
     return 0;
+}
+
+static void
+fast_free(void *module)
+{
+    module_state *state = state_of(module);
+    fast_clear(module);
+    Py_CLEAR(state->fileno);
+    Py_CLEAR(state->fspath);
 }
 
 static PyModuleDef_Slot fast_slots[] = {
@@ -84,6 +115,7 @@ static struct PyModuleDef fast_module = {
     .m_slots = fast_slots,
     .m_traverse = fast_traverse,
     .m_clear = fast_clear,
+    .m_free = fast_free,
 };
 
 PyMODINIT_FUNC

@@ -9,7 +9,7 @@
 #include "convert.h"
 #include "state.h"
 
-static const module_state *
+static module_state *
 state_of_object(PyObject *self)
 {
     return PyType_GetModuleState(Py_TYPE(self));
@@ -133,7 +133,7 @@ set_integer(const struct_object *object, const struct_field *field, unsigned cha
         number = PyNumber_Index(value);
     else if (field->type == FIELD_FD) {
         PyObject *fileno;
-        if (!optional_attribute(value, "fileno", &fileno))
+        if (!optional_attribute(value, state_of_object((PyObject *)object)->fileno, &fileno))
             return false;
         if (fileno == NULL)
             return refuse_field(object, field, PyExc_TypeError, "must be an int or an object with fileno()");

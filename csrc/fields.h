@@ -2,9 +2,12 @@
 #ifndef PYSYSCALL_FIELDS_H
 #define PYSYSCALL_FIELDS_H
 
+#include "generated/struct_index.h"
 #include "structs.h"
 
+/* All structs, and which of them are socket addresses of one family. */
 extern const struct_info struct_table[];
+extern const uint16_t sockaddr_index[SOCKADDR_COUNT];
 
 /* Stores `value`; false with an exception that names the struct and the field. */
 bool field_set(struct_object *object, const struct_field *field, PyObject *value);

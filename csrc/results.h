@@ -10,7 +10,7 @@
 
 /* The Python object for out-argument `i`; a new reference. */
 ALWAYS_INLINE PyObject *
-take_out(const module_state *state, const signature *sig, call *c, room *m, int i, long result)
+take_out(module_state *state, const signature *sig, call *c, room *m, int i, long result)
 {
     const argument *a = &sig->args[i];
     PyObject *object;
@@ -90,7 +90,7 @@ own_result(const signature *sig, long result)
 
 /* The call's own result first, where it tells something; then the out-arguments in order. */
 ALWAYS_INLINE PyObject *
-build_result(const module_state *state, const signature *sig, call *c, room *m, long result)
+build_result(module_state *state, const signature *sig, call *c, room *m, long result)
 {
     bool tells =
         sig->result != RESULT_NONE && sig->result != RESULT_COUNT_OF && sig->result != RESULT_READY_OF;

@@ -37,6 +37,8 @@ enum kind {
     KIND_PATH_OUT,      /* a path that the kernel writes */
     KIND_IOVEC_IN,      /* a sequence of readable buffers */
     KIND_IOVEC_OUT,     /* a sequence of writable buffers */
+    KIND_ARGV,          /* a sequence of str, bytes or PathLike, as an array of strings */
+    KIND_ENVP,          /* a mapping of the same, as "name=value" */
     KIND_CPUSET_IN,     /* an iterable of CPU numbers */
     KIND_CPUSET_OUT,
     KIND_SIGSET_IN, /* an iterable of signal numbers */
@@ -112,8 +114,9 @@ typedef struct {
     enum result result;
     int8_t result_of;
     enum eintr eintr;
-    int8_t clock;   /* EINTR_REMAINING: the argument that names the sleep's clock, or -1 */
-    int8_t timeout; /* EINTR_REMAINING: the argument that is a time-out in ms, or -1 */
+    int8_t clock;    /* EINTR_REMAINING: the argument that names the sleep's clock, or -1 */
+    int8_t relative; /* EINTR_REMAINING: the argument that is a Timespec to measure anew, or -1 */
+    int8_t timeout;  /* EINTR_REMAINING: the argument that is a time-out in ms, or -1 */
     enum vdso vdso;
     argument args[MAX_ARGUMENTS];
 } signature;

@@ -7,17 +7,16 @@
 #include "fields.h"
 
 struct_object *
-sockaddr_from(const module_state *state, const signature *sig, int i, PyObject *value)
+sockaddr_from(const signature *sig, int i, PyObject *value)
 {
-    for (unsigned k = 0; k < STRUCT_COUNT; k++)
-        if (struct_table[k].is_sockaddr && Py_IS_TYPE(value, state->struct_types[k]))
-            return (struct_object *)value;
+    if (struct_check(value) && ((struct_object *)value)->info->is_sockaddr)
+        return (struct_object *)value;
     refuse_type(sig, i, value);
     return NULL;
 }
 
 PyObject *
-sockaddr_result(const module_state *state, const unsigned char *data, int length)
+sockaddr_result(module_state *state, const unsigned char *data, int length)
 {
     if (length < (int)sizeof(sa_family_t))
         return Py_NewRef(Py_None);
@@ -25,10 +24,11 @@ sockaddr_result(const module_state *state, const unsigned char *data, int length
         length = SOCKADDR_MAX;
     sa_family_t family;
     memcpy(&family, data, sizeof(family));
-    for (unsigned k = 0; k < STRUCT_COUNT; k++) {
-        const struct_info *info = &struct_table[k];
-        if (info->is_sockaddr && info->family == family && length >= info->minimum)
-            return struct_from_data(state, k, data, length < info->size ? length : info->size);
+    for (size_t k = 0; k < sizeof(sockaddr_index) / sizeof(sockaddr_index[0]); k++) {
+        const struct_info *info = &struct_table[sockaddr_index[k]];
+        if (info->family == family && length >= info->minimum)
+            return struct_from_data(state, sockaddr_index[k], data,
+                                    length < info->size ? length : info->size);
     }
     return struct_from_data(state, STRUCT_Sockaddr, data, length);
 }

@@ -6,15 +6,25 @@
 #include <Python.h>
 
 #include "generated/struct_index.h"
+#include "structs.h"
 
 typedef struct module_state {
-    PyTypeObject *struct_types[STRUCT_COUNT];
+    PyObject *module;                         /* borrowed: the module that this state belongs to */
+    PyTypeObject *struct_types[STRUCT_COUNT]; /* NULL until one is first needed */
+    PyObject *fileno, *fspath; /* names of methods, interned: the cache of attributes goes by identity */
 } module_state;
 
 static inline module_state *
 state_of(PyObject *module)
 {
     return PyModule_GetState(module);
+}
+
+static inline PyTypeObject *
+struct_type(module_state *state, unsigned index)
+{
+    PyTypeObject *type = __atomic_load_n(&state->struct_types[index], __ATOMIC_ACQUIRE);
+    return __builtin_expect(type != NULL, 1) ? type : struct_make_type(state, index);
 }
 
 #endif

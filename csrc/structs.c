@@ -11,6 +11,8 @@
 
 #include "generated/structs.inc"
 
+static void struct_dealloc(PyObject *self);
+
 static struct_object *
 allocate(PyTypeObject *type, const struct_info *info)
 {
@@ -25,13 +27,20 @@ allocate(PyTypeObject *type, const struct_info *info)
 }
 
 struct_object *
-struct_new(const module_state *state, unsigned index)
+struct_new(module_state *state, unsigned index)
 {
-    return allocate(state->struct_types[index], &struct_table[index]);
+    PyTypeObject *type = struct_type(state, index);
+    return type != NULL ? allocate(type, &struct_table[index]) : NULL;
+}
+
+bool
+struct_check(PyObject *object)
+{
+    return Py_TYPE(object)->tp_dealloc == struct_dealloc;
 }
 
 PyObject *
-struct_from_data(const module_state *state, unsigned index, const void *data, Py_ssize_t size)
+struct_from_data(module_state *state, unsigned index, const void *data, Py_ssize_t size)
 {
     struct_object *object = struct_new(state, index);
     if (object != NULL) {
@@ -43,9 +52,11 @@ struct_from_data(const module_state *state, unsigned index, const void *data, Py
 }
 
 struct_object *
-struct_coerce(const module_state *state, unsigned index, PyObject *value)
+struct_coerce(module_state *state, unsigned index, PyObject *value)
 {
-    PyTypeObject *type = state->struct_types[index];
+    PyTypeObject *type = struct_type(state, index);
+    if (type == NULL)
+        return NULL;
     if (Py_IS_TYPE(value, type))
         return (struct_object *)Py_NewRef(value);
     if (!PyTuple_CheckExact(value))
@@ -54,7 +65,7 @@ struct_coerce(const module_state *state, unsigned index, PyObject *value)
 }
 
 PyObject *
-struct_copy(const module_state *state, unsigned index, PyObject *value)
+struct_copy(module_state *state, unsigned index, PyObject *value)
 {
     struct_object *original = struct_coerce(state, index, value);
     if (original == NULL)
@@ -74,14 +85,12 @@ struct_dealloc(PyObject *self)
     Py_DECREF(type);
 }
 
-/* The info behind a type: its getset table is the key, so that no lookup by name is needed. */
+/* The info behind a type: its attributes lead to their fields, and these to their struct. */
 static const struct_info *
 info_of(PyTypeObject *type)
 {
-    for (unsigned k = 0; k < STRUCT_COUNT; k++)
-        if (type->tp_getset == struct_table[k].getset)
-            return &struct_table[k];
-    return NULL;
+    const struct_field *field = type->tp_getset[0].closure;
+    return &struct_table[field->owner];
 }
 
 static const struct_field *
@@ -111,6 +120,16 @@ set_by_name(struct_object *object, PyObject *changes)
     return true;
 }
 
+/* Whether setting a field decides where the object ends. */
+static bool
+ends_with_a_field(const struct_info *info)
+{
+    for (unsigned k = 0; k < info->count; k++)
+        if (info->fields[k].type == FIELD_TAIL || info->fields[k].type == FIELD_SUN_PATH)
+            return true;
+    return false;
+}
+
 static PyObject *
 struct_construct(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
@@ -124,7 +143,7 @@ struct_construct(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         return NULL;
     if (info->is_sockaddr && info->family != 0)
         memcpy(object->data, &info->family, sizeof(info->family));
-    if (info->is_sockaddr && info->minimum < info->size)
+    if (info->is_sockaddr && ends_with_a_field(info))
         object->size = info->minimum;
     for (Py_ssize_t k = 0; k < given; k++) {
         const struct_field *field = &info->fields[k];
@@ -319,6 +338,7 @@ make_type(PyObject *module, const struct_info *info)
         /* A slot 0 ends the list: what follows is for structs that are sequences too. */
         {info->sequence_count != 0 ? Py_sq_length : 0, struct_length},
         {Py_sq_item, struct_item},
+        {Py_tp_iter, PySeqIter_New},
         {Py_mp_length, struct_length},
         {Py_mp_subscript, struct_subscript},
         {0, NULL},
@@ -352,17 +372,32 @@ add_match_args(PyTypeObject *type, const struct_info *info)
     return result;
 }
 
-int
-struct_add_types(PyObject *module)
+PyTypeObject *
+struct_make_type(module_state *state, unsigned index)
 {
-    module_state *state = state_of(module);
-    for (unsigned k = 0; k < STRUCT_COUNT; k++) {
-        PyTypeObject *type = make_type(module, &struct_table[k]);
-        if (type == NULL)
-            return -1;
-        state->struct_types[k] = type;
-        if (add_match_args(type, &struct_table[k]) < 0 || PyModule_AddType(module, type) < 0)
-            return -1;
+    PyTypeObject *type = make_type(state->module, &struct_table[index]);
+    if (type != NULL && add_match_args(type, &struct_table[index]) < 0)
+        Py_CLEAR(type);
+    if (type == NULL) {
+        /* Where memory runs out, CPython does not always say so. */
+        if (!PyErr_Occurred())
+            PyErr_NoMemory();
+        return NULL;
     }
-    return 0;
+    /* Making it may have run code, or another thread, that made it too. */
+    PyTypeObject *expected = NULL;
+    if (__atomic_compare_exchange_n(&state->struct_types[index], &expected, type, false, __ATOMIC_ACQ_REL,
+                                    __ATOMIC_ACQUIRE))
+        return type;
+    Py_DECREF(type);
+    return expected;
+}
+
+PyTypeObject *
+struct_type_named(module_state *state, PyObject *name)
+{
+    for (unsigned k = 0; k < STRUCT_COUNT; k++)
+        if (PyUnicode_CompareWithASCIIString(name, struct_table[k].name) == 0)
+            return struct_type(state, k);
+    return NULL;
 }

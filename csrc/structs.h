@@ -32,8 +32,8 @@ enum field_type {
 
 typedef struct {
     const char *name;
-    const char *doc;
     enum field_type type;
+    uint16_t owner;      /* index of the struct that it belongs to */
     uint16_t offset;     /* of the seconds, for FIELD_SECONDS and FIELD_NANOSECONDS */
     uint16_t size;       /* of one element */
     uint16_t items;      /* more than 1: a tuple */
@@ -67,17 +67,21 @@ typedef struct {
 struct module_state;
 
 PyObject *struct_get(PyObject *self, void *field);
-int struct_add_types(PyObject *module);
+/* The type, made now; borrowed, NULL with an exception. Use `struct_type`, which makes it once. */
+PyTypeObject *struct_make_type(struct module_state *state, unsigned index);
+/* The type of that name; borrowed, NULL with an exception or, where there is none, without. */
+PyTypeObject *struct_type_named(struct module_state *state, PyObject *name);
+/* Whether `object` is a struct of any type. */
+bool struct_check(PyObject *object);
 
 /* A new object of struct `index`, its bytes zero; NULL with MemoryError. */
-struct_object *struct_new(const struct module_state *state, unsigned index);
+struct_object *struct_new(struct module_state *state, unsigned index);
 /* The same, holding `size` bytes of `data`; what is missing up to the struct's size is zero. */
-PyObject *struct_from_data(const struct module_state *state, unsigned index, const void *data,
-                           Py_ssize_t size);
+PyObject *struct_from_data(struct module_state *state, unsigned index, const void *data, Py_ssize_t size);
 /* A new reference to `value` as struct `index`: itself, or built from a tuple. NULL, with an exception or,
  * where `value` is neither, without one. */
-struct_object *struct_coerce(const struct module_state *state, unsigned index, PyObject *value);
+struct_object *struct_coerce(struct module_state *state, unsigned index, PyObject *value);
 /* The same, but an object of its own. */
-PyObject *struct_copy(const struct module_state *state, unsigned index, PyObject *value);
+PyObject *struct_copy(struct module_state *state, unsigned index, PyObject *value);
 
 #endif

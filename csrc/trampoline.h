@@ -39,9 +39,15 @@ sleep_clock(const signature *sig, const call *c)
     return named ? (clockid_t)c->reg[sig->clock] : CLOCK_MONOTONIC;
 }
 
+/* When a call began that may take `duration`. */
+typedef struct {
+    int64_t started;
+    struct timespec duration;
+} stopwatch;
+
 /* After EINTR: runs Python's handlers and prepares the repetition; false to raise. */
 ALWAYS_INLINE bool
-prepare_repeat(const signature *sig, call *c, room *m, int64_t deadline)
+prepare_repeat(const signature *sig, call *c, room *m, int64_t deadline, const stopwatch *watch)
 {
     int64_t interrupted = sig->eintr == EINTR_REMAINING ? nanoseconds_on(sleep_clock(sig, c)) : 0;
     if (PyErr_CheckSignals() < 0 || sig->eintr == EINTR_RAISE)
@@ -49,6 +55,9 @@ prepare_repeat(const signature *sig, call *c, room *m, int64_t deadline)
     if (sig->eintr == EINTR_REMAINING) {
         if (sig->timeout >= 0 && deadline != 0)
             c->reg[sig->timeout] = milliseconds_until(deadline);
+        if (sig->relative >= 0 && c->reg[sig->relative] != 0)
+            m->cells[sig->relative].timespec =
+                less(watch->duration, nanoseconds_on(CLOCK_MONOTONIC) - watch->started);
         EACH_ARGUMENT (i) {
             if (i < sig->count && sig->args[i].kind == KIND_REMAINING && m->cells[i].timespec.tv_nsec >= 0)
                 m->cells[sig->args[i].of].timespec =
@@ -86,7 +95,7 @@ raise_for(const signature *sig, const call *c, long result)
     PyObject *paths[2] = {NULL, NULL};
     int n = 0;
     EACH_ARGUMENT (i) {
-        if (i < sig->count && sig->args[i].kind == KIND_PATH && n < 2)
+        if (i < sig->count && sig->args[i].kind == KIND_PATH && c->given[i] != NULL && n < 2)
             paths[n++] = c->given[i];
     }
     raise_errno(sig, result, paths[0], paths[1]);
@@ -117,7 +126,7 @@ audit(const signature *sig, PyObject *const *args, Py_ssize_t given)
 ALWAYS_INLINE PyObject *
 trampoline(const signature *sig, PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
-    const module_state *state = state_of(module);
+    module_state *state = state_of(module);
     PyObject *bound[MAX_ARGUMENTS];
     if (__builtin_expect(kwnames != NULL || nargs < sig->required || nargs > sig->parameters, 0)) {
         if (!bind_arguments(sig, args, nargs, kwnames, bound))
@@ -150,6 +159,9 @@ trampoline(const signature *sig, PyObject *module, PyObject *const *args, Py_ssi
     int64_t deadline = 0;
     if (sig->eintr == EINTR_REMAINING && sig->timeout >= 0 && c.reg[sig->timeout] > 0)
         deadline = deadline_after(c.reg[sig->timeout]);
+    stopwatch watch;
+    if (sig->eintr == EINTR_REMAINING && sig->relative >= 0 && c.reg[sig->relative] != 0)
+        watch = (stopwatch){nanoseconds_on(CLOCK_MONOTONIC), m.cells[sig->relative].timespec};
     long result;
     for (;;) {
         if (sig->blocks) {
@@ -170,7 +182,7 @@ trampoline(const signature *sig, PyObject *module, PyObject *const *args, Py_ssi
         }
         if (grow(sig, &c, &m, result))
             continue;
-        if (result != -EINTR || !prepare_repeat(sig, &c, &m, deadline)) {
+        if (result != -EINTR || !prepare_repeat(sig, &c, &m, deadline, &watch)) {
             if (!PyErr_Occurred())
                 raise_for(sig, &c, result);
             goto fail;

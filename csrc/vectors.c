@@ -196,6 +196,72 @@ integers_from(const signature *sig, int i, PyObject *value, memory *m, long *cou
     return good;
 }
 
+/* One string for the kernel: the item itself, or "name=value" for a pair; a new bytes without NUL inside. */
+static PyObject *
+string_from(module_state *state, const signature *sig, int i, PyObject *item, bool pair)
+{
+    if (!pair)
+        return convert_path(state, sig, i, item);
+    PyObject *name = convert_path(state, sig, i, PyTuple_GET_ITEM(item, 0));
+    PyObject *value = name != NULL ? convert_path(state, sig, i, PyTuple_GET_ITEM(item, 1)) : NULL;
+    PyObject *text = NULL;
+    if (value != NULL && (PyBytes_GET_SIZE(name) == 0 || strchr(PyBytes_AS_STRING(name), '=') != NULL))
+        refuse(sig, i, PyExc_ValueError, "must have names that are not empty and hold no '='");
+    else if (value != NULL)
+        text = PyBytes_FromFormat("%s=%s", PyBytes_AS_STRING(name), PyBytes_AS_STRING(value));
+    Py_XDECREF(name);
+    Py_XDECREF(value);
+    return text;
+}
+
+PyObject *
+strings_from(module_state *state, const signature *sig, int i, PyObject *value, bool mapping, long *address)
+{
+    PyObject *source = value;
+    if (mapping) {
+        if (!PyMapping_Check(value) || PySequence_Check(value) > PyObject_HasAttrString(value, "keys")) {
+            refuse_type(sig, i, value);
+            return NULL;
+        }
+        source = PyMapping_Items(value);
+        if (source == NULL)
+            return NULL;
+    }
+    PyObject *items = fast_sequence(sig, i, source);
+    if (mapping)
+        Py_DECREF(source);
+    if (items == NULL)
+        return NULL;
+    /* What is handed out holds the strings and, last, the array that points at them. */
+    Py_ssize_t count = PyTuple_GET_SIZE(items);
+    PyObject *held = PyTuple_New(count + 1);
+    PyObject *array = PyBytes_FromStringAndSize(NULL, (count + 1) * (Py_ssize_t)sizeof(char *));
+    bool good = held != NULL && array != NULL;
+    for (Py_ssize_t k = 0; good && k < count; k++) {
+        PyObject *item = PyTuple_GET_ITEM(items, k);
+        PyObject *text = NULL;
+        if (mapping && !(PyTuple_Check(item) && PyTuple_GET_SIZE(item) == 2))
+            refuse(sig, i, PyExc_TypeError, "must have items() that are pairs");
+        else
+            text = string_from(state, sig, i, item, mapping);
+        good = text != NULL;
+        if (good) {
+            PyTuple_SET_ITEM(held, k, text);
+            ((char **)PyBytes_AS_STRING(array))[k] = PyBytes_AS_STRING(text);
+        }
+    }
+    Py_DECREF(items);
+    if (!good) {
+        Py_XDECREF(held);
+        Py_XDECREF(array);
+        return NULL;
+    }
+    ((char **)PyBytes_AS_STRING(array))[count] = NULL;
+    PyTuple_SET_ITEM(held, count, array);
+    *address = (long)PyBytes_AS_STRING(array);
+    return held;
+}
+
 PyObject *
 names_result(const char *data, Py_ssize_t length)
 {
@@ -213,7 +279,7 @@ names_result(const char *data, Py_ssize_t length)
 }
 
 bool
-structs_from(const module_state *state, const signature *sig, int i, PyObject *value, memory *m, long *count)
+structs_from(module_state *state, const signature *sig, int i, PyObject *value, memory *m, long *count)
 {
     PyObject *sequence = fast_sequence(sig, i, value);
     if (sequence == NULL)
@@ -247,7 +313,7 @@ structs_from(const module_state *state, const signature *sig, int i, PyObject *v
 }
 
 PyObject *
-structs_result(const module_state *state, unsigned type, const unsigned char *data, Py_ssize_t count)
+structs_result(module_state *state, unsigned type, const unsigned char *data, Py_ssize_t count)
 {
     PyObject *list = PyList_New(count);
     for (Py_ssize_t k = 0; list != NULL && k < count; k++) {
@@ -263,7 +329,7 @@ structs_result(const module_state *state, unsigned type, const unsigned char *da
 }
 
 PyObject *
-ready_result(const module_state *state, unsigned type, const unsigned char *data, Py_ssize_t count)
+ready_result(module_state *state, unsigned type, const unsigned char *data, Py_ssize_t count)
 {
     const struct pollfd *polled = (const struct pollfd *)data;
     PyObject *list = PyList_New(0);

@@ -39,13 +39,15 @@ bool integers_from(const signature *sig, int i, PyObject *value, memory *m, long
 /* Names that each end in NUL, as a list of str. */
 PyObject *names_result(const char *data, Py_ssize_t length);
 
+/* Strings as the array of pointers that execve takes; sets its address. A new reference to what holds them all. */
+PyObject *strings_from(module_state *state, const signature *sig, int i, PyObject *value, bool mapping,
+                       long *address);
+
 /* A sequence of struct objects or tuples, copied side by side into `m`. */
-bool structs_from(const module_state *state, const signature *sig, int i, PyObject *value, memory *m,
-                  long *count);
-PyObject *structs_result(const module_state *state, unsigned type, const unsigned char *data,
-                         Py_ssize_t count);
+bool structs_from(module_state *state, const signature *sig, int i, PyObject *value, memory *m, long *count);
+PyObject *structs_result(module_state *state, unsigned type, const unsigned char *data, Py_ssize_t count);
 /* Those of an array of pollfd whose revents are not zero. */
-PyObject *ready_result(const module_state *state, unsigned type, const unsigned char *data, Py_ssize_t count);
+PyObject *ready_result(module_state *state, unsigned type, const unsigned char *data, Py_ssize_t count);
 
 PyObject *integers_result(const unsigned char *data, size_t size, bool is_signed, Py_ssize_t count,
                           bool as_tuple);

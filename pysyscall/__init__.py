@@ -42,10 +42,12 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module 'pysyscall' has no attribute {name!r}")
     else:
         from pysyscall import flags
-        from pysyscall._generated.names import WRAPPED
+        from pysyscall._generated.names import STRUCTS, WRAPPED
 
         if name in WRAPPED:
             value = getattr(import_module(f"pysyscall.calls.{WRAPPED[name]}"), name)
+        elif name in STRUCTS:
+            value = getattr(import_module("pysyscall._fast"), name)
         else:
             value = getattr(flags, name, None)
         if value is None:
@@ -56,6 +58,6 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     from pysyscall import flags
-    from pysyscall._generated.names import WRAPPED
+    from pysyscall._generated.names import STRUCTS, WRAPPED
 
-    return sorted({*globals(), *_LAZY, *_SUBMODULES, *WRAPPED, *dir(flags)})
+    return sorted({*globals(), *_LAZY, *_SUBMODULES, *STRUCTS, *WRAPPED, *dir(flags)})

@@ -31,6 +31,10 @@ def _show(info: SyscallInfo) -> list[str]:
     lines.append(f"kernel      {info.prototype}")
     if info.signature:
         lines.append(f"Python      pysyscall.{info.signature}")
+    else:
+        lines.append(
+            f'Python      pysyscall.syscall("{info.name}", ...): there is no typed function'
+        )
     lines.append(f"binding     {info.binding}" + (f": {info.reason}" if info.reason else ""))
     if info.category:
         lines.append(f"category    {info.category}")
@@ -45,6 +49,10 @@ def _show(info: SyscallInfo) -> list[str]:
         lines.append("arguments   none")
     if info.result:
         lines.append(f"result      {_RESULTS.get(info.result, info.result)} in rax")
+    if info.commands:
+        lines.append("commands")
+        width = min(40, max(len(str(command)) for command in info.commands))
+        lines += [f"  {command!s:<{width}}  {command.doc}".rstrip() for command in info.commands]
     if info.errnos:
         lines += _wrapped("errors", " ".join(info.errnos))
     if info.blocks is not None:
@@ -59,7 +67,7 @@ def _show(info: SyscallInfo) -> list[str]:
         lines += _wrapped("note", info.note)
     if info.config:
         lines += _wrapped("config", info.config)
-    lines.append(f"man page    {info.man}")
+    lines.append(f"man page    {info.man or 'none'}")
     return lines
 
 

@@ -44,6 +44,23 @@ class Argument:
 
 
 @dataclass(frozen=True, slots=True)
+class Command:
+    """One of the many calls that a family such as fcntl is.
+
+    `when` names the value of the selecting argument ("F_GETFL"; "& FLAG" for a bit of it, "else"
+    for all other values), `arguments` are the name and the kind of those that it decides.
+    """
+
+    when: str
+    arguments: tuple[tuple[str, str], ...]
+    result: str
+    doc: str
+
+    def __str__(self) -> str:
+        return f"{self.when}({', '.join(name for name, _ in self.arguments)}) -> {self.result}"
+
+
+@dataclass(frozen=True, slots=True)
 class SyscallInfo:
     """What the table knows of one system call.
 
@@ -76,6 +93,7 @@ class SyscallInfo:
     entry: str
     abi: str
     config: str
+    commands: tuple[Command, ...] = ()
 
 
 @cache
@@ -115,7 +133,7 @@ def _info(number: int) -> SyscallInfo:
         thread_only=row.get("thread_only", False),
         replaced_by=row.get("replaced_by", ""),
         prototype=f"long {row['name']}({c_text})" if row["live"] else "",
-        signature=row.get("text", ""),
+        signature=row["text"] if row.get("binding") in ("fast", "wrapped") else "",
         doc=row.get("doc", ""),
         note=row.get("note", ""),
         man=row.get("man", f"{row['name']}(2)"),
@@ -123,6 +141,7 @@ def _info(number: int) -> SyscallInfo:
         entry=row["entry"],
         abi=row["abi"],
         config=row["config"],
+        commands=tuple(Command(**command) for command in row.get("commands", ())),
     )
 
 
@@ -165,4 +184,13 @@ def calls() -> Iterator[SyscallInfo]:
     return map(_info, ROWS)
 
 
-__all__ = ["KERNEL", "REGISTERS", "Argument", "SyscallInfo", "calls", "lookup", "nearest"]
+__all__ = [
+    "KERNEL",
+    "REGISTERS",
+    "Argument",
+    "Command",
+    "SyscallInfo",
+    "calls",
+    "lookup",
+    "nearest",
+]

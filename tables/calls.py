@@ -26,7 +26,8 @@ FOLDER = Path(__file__).with_name("calls")
 Binding = Literal["fast", "wrapped", "untyped", "raw_only"]
 Eintr = Literal["retry", "raise", "done", "remaining"]
 
-# What a row may say. `about` maps an argument to its docs line; `command` lists a family's calls.
+# What a row may say. `about` maps an argument to its docs line; `command` lists a family's calls,
+# which another row of the same file takes over with `commands_of`.
 _TYPES: dict[str, type] = {
     "signature": str,
     "doc": str,
@@ -47,6 +48,7 @@ _TYPES: dict[str, type] = {
     "man": str,
     "untestable": str,
     "command": list,
+    "commands_of": str,
 }
 _VDSO = {
     "clock_gettime": "VDSO_CLOCK_GETTIME",
@@ -99,9 +101,11 @@ class Command:
     """One of the many calls that a family such as fcntl is: what `by` stands for in it."""
 
     when: str
-    """A member of the selecting argument's enumeration, or `& BIT` of its flags."""
+    """A member of the selecting argument's enumeration, `& BIT` of its flags, or `else`: the first
+    that holds counts. After a comma the constant that the first `by` argument is: a choice within
+    the choice."""
     values: tuple[Value, ...]
-    """The arguments that stand in the places of the call's `by` arguments, in order."""
+    """The arguments that stand in the places of the call's (other) `by` arguments, in order."""
     result: Kind
     doc: str
 
@@ -190,13 +194,23 @@ def load(folder: Path = FOLDER) -> Table:
             try:
                 if name in calls:
                     raise TableError(f"the call stands in {calls[name].area}.toml too")
-                calls[name] = reader.read(name, path.stem, row)
+                calls[name] = reader.read(name, path.stem, _with_commands(row, body))
             except TableError as error:
                 raise TableError(f"{path.name}: {name}: {error}") from None
     for call in calls.values():
         if call.replaced_by and call.replaced_by not in reader.rows:
             raise TableError(f"{call.name}: replaced_by: there is no call '{call.replaced_by}'")
     return Table(kernel, all_enums, all_structs, calls)
+
+
+def _with_commands(row: dict[str, Any], others: dict[str, Any]) -> dict[str, Any]:
+    """The row, with the commands of the row that `commands_of` names."""
+    if "commands_of" not in row:
+        return row
+    commands = others.get(row["commands_of"], {}).get("command")
+    if commands is None or "command" in row:
+        raise TableError("`commands_of` names a row of this file that has commands, and adds none")
+    return row | {"command": commands}
 
 
 class _Reader:
@@ -323,15 +337,18 @@ class _Reader:
                 if unknown := body.keys() - {"when", "signature", "doc"}:
                     raise GrammarError(f"unknown key '{min(unknown)}'")
                 members = {member.name for member in enum.members} if enum else set()
-                if when.removeprefix("& ") not in members:
+                choice, _, second = when.partition(", ")
+                if choice != "else" and choice.removeprefix("& ") not in members:
                     raise GrammarError(f"`when` is no member of {selector.kind.word}")
+                if second:
+                    self._named(second)
+                free = decided[1:] if second else decided
                 inner = grammar.parse(body["signature"])
-                if len(inner.arguments) > len(decided):
+                if len(inner.arguments) > len(free):
                     raise GrammarError(
-                        f"{len(inner.arguments)} arguments, but {selector.name} decides "
-                        f"{len(decided)}"
+                        f"{len(inner.arguments)} arguments, but {selector.name} decides {len(free)}"
                     )
-                places = zip(decided, inner.arguments, strict=False)
+                places = zip(free, inner.arguments, strict=False)
                 values = tuple(
                     self._value(i, argument, kernel.args[i], inner, self._lengths(inner))
                     for i, argument in places
@@ -361,8 +378,10 @@ class _Reader:
         """One argument; without `about` it is a command's, whose C type says nothing."""
         kind = argument.kind
         rule = kinds.rule_of(kind, self.names)
+        if about is None and rule.cell and not rule.pointer:
+            c = CArg(kinds.C_OF_CELL[rule.cell], c.name)
         # Addresses travel as pointers and as words, and what a command decides may be either.
-        either = kind.word in ("by", "address", "const") or about is None
+        either = kind.word in ("by", "address", "mapping", "const") or about is None
         if rule.pointer != c.pointer and not either:
             expected = "a pointer" if c.pointer else "no pointer"
             raise GrammarError(f"'{kind}', but the kernel's `{c}` is {expected}")
@@ -371,7 +390,7 @@ class _Reader:
             if argument.name not in lengths:
                 raise GrammarError("is a length, but no argument names it in brackets")
             of = lengths[argument.name]
-        elif kind.word in ("size of", "tail of", "remaining"):
+        elif kind.word in ("size of", "tail of", "remaining", "pages"):
             of = signature.index(kind.operand)
         if kind.count and not kind.count.isdigit():
             length = signature.index(kind.count)

@@ -3,8 +3,8 @@
     signature = "(" [argument {"," argument}] ")" "->" result
     argument  = name ":" kind ["=" default ["if" name "&" bits]]
     kind      = ["in" | "out" | "inout"] word [operand] ["[" count "]"] ["?"]
-    operand   = an argument after `size of`, `tail of`, `remaining`, `by`; a value after `const`;
-                a struct after `records`, `pointers`
+    operand   = an argument after `size of`, `tail of`, `remaining`, `pages`, `by`; a value after
+                `const`; a struct after `records`, `pointers`
     result    = word | "count of" name | "ready of" name | "by" name
     count     = number | name of the argument that carries the length
     bits      = FLAG | "(" FLAG {"|" FLAG} ")"
@@ -19,7 +19,7 @@ from tables.rows import TableError
 
 DIRECTIONS = ("in", "out", "inout")
 RELATIONS = ("size of", "tail of", "count of", "ready of")
-PREFIXES = ("const", "by", "remaining", "records", "pointers")
+PREFIXES = ("const", "by", "remaining", "pages", "records", "pointers")
 
 
 class GrammarError(TableError):

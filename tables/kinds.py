@@ -25,6 +25,9 @@ C_RANGES: dict[str, tuple[int, int]] = {
     "umode_t": (0, 2**16 - 1),
 }
 
+# What a command's integer is: the call's own C type is a word that holds anything.
+C_OF_CELL = {"s32": "int", "u32": "unsigned int", "s64": "long", "u64": "unsigned long"}
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -90,7 +93,16 @@ WORDS: dict[str, Rule] = {
     "id": _word("an int", range=S32),
     "dev": _word("an int", cell="u64", shown="major:minor"),
     "msec": _word("an int of milliseconds", annotation="int | None", range=S32, none=-1),
-    "address": _word("an int", engine="KIND_WORD", range=U64, cell="u64", shown="hex"),
+    "address": _word(
+        "an int, or an object with __index__()",
+        annotation="SupportsIndex",
+        engine="KIND_WORD",
+        range=U64,
+        cell="u64",
+        shown="hex",
+    ),
+    # Memory that a Mapping owns; what takes it away from the Mapping takes no bare address.
+    "mapping": _word("a Mapping", annotation="Mapping", engine="", range=U64, shown="hex"),
 }
 """Values that stand in the register itself; with a direction, integers behind a pointer."""
 
@@ -112,6 +124,7 @@ POINTERS: dict[tuple[str, str], Rule] = {
         copied="entry",
         shown="string",
     ),
+    ("text", "out"): Rule("", returns="str", copied="exit", shown="string", counted=True),
     ("name", ""): Rule(
         "a str or bytes", annotation="str | bytes", copied="entry", shown="string", counted=True
     ),
@@ -176,6 +189,14 @@ POINTERS: dict[tuple[str, str], Rule] = {
     ("msghdr", "inout"): Rule(
         "a Message", annotation="Message", returns="Message", copied="both", shown="msghdr"
     ),
+    ("mmsghdr", "inout"): Rule(
+        "a sequence of Message",
+        annotation="Iterable[Message]",
+        returns="list[Message]",
+        copied="both",
+        shown="mmsghdr",
+        counted=True,
+    ),
     ("sockaddr", "in"): Rule(
         "a socket address such as SockaddrIn",
         annotation="_SocketAddress",
@@ -202,6 +223,7 @@ POINTERS: dict[tuple[str, str], Rule] = {
     ("timespec", "inout"): Rule(
         "seconds (an int or a float) or a Timespec",
         annotation="float | Timespec",
+        returns="Timespec | None",
         copied="both",
         shown="struct",
     ),
@@ -215,15 +237,27 @@ POINTERS: dict[tuple[str, str], Rule] = {
     ("sigset", "out"): Rule(
         "", returns="set[int]", engine="KIND_SIGSET_OUT", copied="exit", shown="sigset"
     ),
+    ("fprog", "in"): Rule(
+        "a sequence of SockFilter, or of tuples of its fields",
+        annotation="Iterable[SockFilter | tuple[Any, ...]]",
+        copied="entry",
+        shown="fprog",
+    ),
+    # A pointer to a pointer to a set and its size: where a sixth argument has to be two.
+    ("sigset_argpack", "in"): Rule(
+        "an iterable of signals", annotation="Iterable[int]", copied="entry", shown="sigset"
+    ),
     ("argv", ""): Rule(
         "a sequence of str or bytes",
         annotation="Sequence[StrOrBytesPath]",
+        engine="KIND_ARGV",
         copied="entry",
         shown="strings",
     ),
     ("envp", ""): Rule(
         "a mapping of str or bytes",
         annotation="Mapping[str, str] | Mapping[bytes, bytes]",
+        engine="KIND_ENVP",
         copied="entry",
         shown="strings",
     ),
@@ -238,6 +272,24 @@ POINTERS: dict[tuple[str, str], Rule] = {
     ("cpuset", "out"): Rule(
         "", returns="set[int]", engine="KIND_CPUSET_OUT", copied="exit", shown="set", counted=True
     ),
+    ("msgbuf", "in"): Rule(
+        "a tuple of a type and a bytes-like object",
+        annotation="tuple[int, ReadableBuffer]",
+        copied="entry",
+        shown="msgbuf",
+    ),
+    ("msgbuf", "out"): Rule(
+        "an int",
+        annotation="int",
+        returns="Msgbuf",
+        copied="exit",
+        shown="msgbuf",
+    ),
+    # One u16 for each semaphore of the set: only the kernel knows how many.
+    ("semvals", "in"): Rule(
+        "an iterable of ints", annotation="Iterable[int]", copied="entry", shown="list"
+    ),
+    ("semvals", "out"): Rule("", returns="list[int]", copied="exit", shown="list"),
     ("nodemask", "in"): Rule(
         "an iterable of NUMA nodes",
         annotation="Iterable[int]",
@@ -358,9 +410,9 @@ def _struct_rule(kind: Kind) -> Rule:
 def _cell_rule(kind: Kind, word: Rule) -> Rule:
     if kind.direction == "out" and kind.count and not kind.count.isdigit():
         return Rule("", "", "list[int]", "KIND_ITEMS_OUT", True, "exit", "list", cell=word.cell)
+    items = int(kind.count) if kind.count.isdigit() else 1
+    returns = "int" if items == 1 else f"tuple[{', '.join(['int'] * items)}]"
     if kind.direction == "out":
-        items = int(kind.count or 1)
-        returns = "int" if items == 1 else f"tuple[{', '.join(['int'] * items)}]"
         return Rule("", "", returns, "KIND_CELLS_OUT", True, "exit", word.shown, cell=word.cell)
     if kind.direction == "in" and kind.count and not kind.count.isdigit():
         bounds = {"s32": S32, "u32": U32, "s64": S64, "u64": (0, S64[1])}[word.cell]
@@ -378,7 +430,7 @@ def _cell_rule(kind: Kind, word: Rule) -> Rule:
     return Rule(
         word.accepts,
         "Iterable[int]" if kind.count else "int",
-        "" if kind.direction == "in" else "int",
+        "" if kind.direction == "in" else returns,
         "KIND_CELL_IN" if in_only else "",
         True,
         "entry" if kind.direction == "in" else "both",
@@ -414,6 +466,10 @@ def rule_of(kind: Kind, names: Names) -> Rule:
     if kind.word in names.enums:
         word = _word("an int", annotation=f"{kind.word} | int", shown="enum")
         return _cell_rule(kind, word) if kind.direction else word
+    if kind.word == "pages":
+        if kind.direction != "out":
+            raise GrammarError(f"'{kind}': pages takes `out`")
+        return Rule("", returns="list[bool]", pointer=True, copied="exit", shown="pages")
     if kind.word in ("records", "pointers"):
         if kind.operand not in names.structs:
             raise GrammarError(f"'{kind}': there is no struct '{kind.operand}'")

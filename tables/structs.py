@@ -35,6 +35,8 @@ _SIZED = {
     "tail": ("FIELD_TAIL", "bytes"),
     "sun_path": ("FIELD_SUN_PATH", "str | bytes"),
 }
+# What a field can be shown as beside an enumeration's members. An address is a pointer in C.
+_SHOWN = ("uid", "gid", "pid", "dev", "address", "sigset")
 _FIELD = re.compile(r"(\w+)(?:\[(\d+)\])?(?: (\w+))?")
 _COMPUTED = re.compile(r"(seconds|nanoseconds) of (\w+) \+ (\w+) / 1e([69])")
 _KEYS = frozenset(
@@ -92,6 +94,7 @@ class Struct:
     minimum: int
     packed: bool
     grows: bool
+    """Other kernels, and other records, have it shorter: down to `minimum` bytes."""
     family: int | None
     """Of a socket address; 0 for any; None for what is no socket address."""
     align: int
@@ -148,8 +151,11 @@ def _struct(
     arguments = tuple(body.get("arguments", ()))
     computed = tuple(_computed(body.get("computed", {}), shown))
     known = {*shown, *(value.name for value in computed)}
-    for key in ("arguments", "sequence", "newer"):
-        for wanted in body.get(key, ()):
+    # "all": the struct itself is newer than Debian 12's headers.
+    newer = shown if body.get("newer") == "all" else body.get("newer", ())
+    named = {"arguments": arguments, "sequence": body.get("sequence", ()), "newer": newer}
+    for key, names in named.items():
+        for wanted in names:
             if wanted not in known:
                 raise TableError(f"{key}: there is no field '{wanted}'")
     family = body.get("family")
@@ -173,7 +179,7 @@ def _struct(
         computed=computed,
         arguments=arguments + tuple(field for field in shown if field not in arguments),
         sequence=tuple(body.get("sequence", ())),
-        newer=frozenset(body.get("newer", ())),
+        newer=frozenset(newer),
     )
 
 
@@ -196,7 +202,7 @@ def _fields(
         if match is None:
             raise TableError(f"field {name}: '{text}' is not `type[items] Enum`")
         word, count, enum = match[1], int(match[2] or 0), match[3] or ""
-        if enum and enum not in enums and enum not in ("uid", "gid", "pid", "dev"):
+        if enum and enum not in enums and enum not in _SHOWN:
             raise TableError(f"field {name}: there is no enumeration '{enum}'")
         if word in structs:
             nested = structs[word]

@@ -28,8 +28,11 @@ HARMLESS: dict[str, Any] = {
     "in option": 0,
     "in timespec": 0,
     "uint": 2**31,
-    "size": 0,
-    "": -1,
+    "in sigset": (),
+    "argv": (),
+    "envp": {},
+    "fd": -1,
+    "": 0,
 }
 
 
@@ -41,6 +44,7 @@ class Place:
     parameter: str
     before: tuple[Any, ...]
     after: tuple[str, ...]
+    nullable: bool = False
 
     def refuses(self, given: object, error: type[Exception], message: str) -> None:
         """Arguments after `given` are converted later, so anything will do for them."""
@@ -50,18 +54,24 @@ class Place:
             getattr(pysyscall, self.call)(*self.before, given, **rest)
 
 
+def harmless(argument: table.Argument) -> Any:
+    if argument.struct and argument.kind.startswith(("in ", "inout ")):
+        count = re.search(r"\[(.*)\]", argument.kind)
+        one = getattr(pysyscall, argument.struct)()
+        return [one] * (int(count[1]) if count[1].isdigit() else 0) if count else one
+    return next(value for kind, value in HARMLESS.items() if argument.kind.startswith(kind))
+
+
 def places(kinds: Sequence[str]) -> Iterator[Place]:
     """Each parameter whose kind begins with one of these words."""
     for call in CALLS:
         arguments = [argument for argument in call.arguments if argument.parameter]
         names = tuple(argument.parameter for argument in arguments)
-        plain = tuple(
-            next(value for kind, value in HARMLESS.items() if argument.kind.startswith(kind))
-            for argument in arguments
-        )
+        plain = tuple(map(harmless, arguments))
         for k, argument in enumerate(arguments):
             if any(re.match(rf"{kind}\b", argument.kind) for kind in kinds):
-                yield Place(call.name, names[k], plain[:k], names[k + 1 :])
+                nullable = argument.kind.endswith("?")
+                yield Place(call.name, names[k], plain[:k], names[k + 1 :], nullable)
 
 
 @dataclass(frozen=True)
@@ -87,6 +97,8 @@ def refusals(*rules: Refusal) -> pytest.MarkDecorator:
 
 def check(place: Place, rule: Refusal) -> None:
     for given in rule.given:
+        if given is None and place.nullable:
+            continue
         shown = type(given).__name__.removesuffix("Type")
         place.refuses(given, rule.error, rule.message.replace("{type}", shown))
 

@@ -14,9 +14,10 @@ from functools import reduce
 from itertools import chain
 from operator import or_
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from tracee import AtLeast, Expectation, Pointer, Vector, Word
+from tracee import AtLeast, Expectation, Pointer, Strings, Vector, Word
 
 import pysyscall
 from pysyscall._raw import ffi
@@ -25,6 +26,7 @@ from tables.calls import Call, Value
 
 PATH_MAX = 4096
 SOCKADDR_STORAGE = 128
+SIGSET = 8
 CELLS = {"s32": "i", "u32": "I", "s64": "q", "u64": "Q"}
 OMITTED = object()
 """Stands for an argument that Python does not give."""
@@ -61,6 +63,16 @@ class File:
 
     def fileno(self) -> int:
         return self.fd
+
+
+class Index:
+    """An object with __index__(), as all integers may be."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __index__(self) -> int:
+        return self.number
 
 
 def distinct(size: int, seed: int) -> bytes:
@@ -126,6 +138,17 @@ class Sampler:
                 found = self._vectors(value, direction)
             case "timespec", "in":
                 found = self._timespecs(value)
+            case "sigset", "in":
+                found = map(self._sigset, ({1, 15}, [64], range(1, 65), (), iter((2, 2, 33))))
+            case "sigset", "out":
+                return [Sample(OMITTED, Pointer(size=SIGSET, align=8))]
+            case (("data" | "names"), "out"):
+                room = Pointer(size=1, times=value.length)
+                return [Sample(OMITTED, room, AtLeast(1))]
+            case "argv", "":
+                found = self._argvs(value)
+            case "envp", "":
+                found = self._envps(value)
             case "cpuset", "in":
                 found = map(self._cpuset, ({1, 3}, [0], range(60, 70), {2, 200}))
             case "cpuset", "out":
@@ -140,7 +163,9 @@ class Sampler:
                 found = self._structs(value, value.struct)
             case _, "out" if rule.cell:
                 return [self._cells_out(value)]
-            case _, "in" if rule.cell and not kind.count:
+            case _, "in" if rule.cell and kind.count:
+                found = self._items_in(value)
+            case _, "in" if rule.cell:
                 found = self._cells_in(value)
             case word, "" if word in kinds.WORDS or value.enum is not None:
                 found = self._integers(value)
@@ -148,7 +173,7 @@ class Sampler:
                 raise NotImplementedError(f"no samples for '{kind}' of argument '{value.name}'")
         found = list(found)
         if kind.optional and rule.annotation:
-            found.append(Sample(None, Word(0), value.struct.size if value.struct else 0))
+            found.append(Sample(None, Word(0)))
         return found
 
     def _integers(self, value: Value) -> Iterator[Sample]:
@@ -158,6 +183,7 @@ class Sampler:
             numbers.append(-1)
         for number in numbers:
             yield Sample(number, Word(number))
+        yield Sample(Index(numbers[0]), Word(numbers[0]))
         if value.rule.none is not None:
             yield Sample(None, Word(value.rule.none))
         if value.rule.engine == "KIND_FD":
@@ -226,6 +252,33 @@ class Sampler:
         ):
             yield Sample(given, Pointer(struct.pack("qq", seconds, nanoseconds), align=8))
 
+    def _sigset(self, signals: Iterable[int]) -> Sample:
+        held = list(signals)
+        mask = sum(1 << number - 1 for number in set(held))
+        # An iterator is used up by the call, but every call is made in a child of its own.
+        given = iter(held) if isinstance(signals, Iterator) else signals
+        return Sample(given, Pointer(mask.to_bytes(SIGSET, "little"), align=8))
+
+    def _argvs(self, value: Value) -> Iterator[Sample]:
+        for given in (
+            [value.name, b"/\xff", "é", Path("/a/b")],
+            (value.name,),
+            [],
+            ["", b""],
+            [f"argument {k}" for k in range(300)],
+        ):
+            yield Sample(given, Strings(tuple(map(os.fsencode, given))))
+
+    def _envps(self, value: Value) -> Iterator[Sample]:
+        for given in (
+            {"A": value.name, "É": "é=1", "EMPTY": ""},
+            {b"A": b"\xff"},
+            {},
+            MappingProxyType({f"NAME{k}": str(k) for k in range(300)}),
+        ):
+            pairs = [os.fsencode(name) + b"=" + os.fsencode(text) for name, text in given.items()]
+            yield Sample(given, Strings(tuple(pairs)))
+
     def _cpuset(self, cpus: Iterable[int]) -> Sample:
         mask = sum(1 << cpu for cpu in cpus)
         size = 8 * (max(cpus) // 64 + 1)
@@ -254,6 +307,18 @@ class Sampler:
             case "in", False:
                 for given, content in ((objects[0], contents[0]), (tuples[0], from_tuples[0])):
                     yield Sample(given, Pointer(content, align=8), layout.size)
+            case "inout", False:
+                for given, content in ((objects[0], contents[0]), (tuples[0], from_tuples[0])):
+                    room = Pointer(content, size=layout.size, align=8)
+                    yield Sample(given, room, layout.size)
+            case "in", True if value.kind.count.isdigit():
+                items = int(value.kind.count)
+                for given, content in (
+                    (objects[:items], contents[:items]),
+                    (tuple(tuples[:items]), from_tuples[:items]),
+                    ([*tuples[1:items], objects[0]], [*from_tuples[1:items], contents[0]]),
+                ):
+                    yield Sample(given, Pointer(b"".join(content), align=8))
             case direction, True:
                 size = layout.size if direction == "inout" else 0
                 for given, content in (
@@ -274,6 +339,13 @@ class Sampler:
         for number in ((0x1234_5678_9ABC_DE00 + value.index) & high, 0, low, high):
             content = struct.pack(code, number)
             yield Sample(number, Pointer(content, align=len(content)))
+
+    def _items_in(self, value: Value) -> Iterator[Sample]:
+        code = CELLS[value.rule.cell]
+        low, high = value.range
+        for given in ([5 + value.index, 6], (low, high), [], [Index(7)], range(3000)):
+            content = struct.pack(f"{len(given)}{code}", *given)
+            yield Sample(given, Pointer(content, align=struct.calcsize(code)), len(given))
 
     def _cells_out(self, value: Value) -> Sample:
         size = struct.calcsize(CELLS[value.rule.cell])

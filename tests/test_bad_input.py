@@ -99,7 +99,7 @@ def pipe() -> Iterator[tuple[int, int]]:
         ("path",),
         [None, 0, 1.5, bytearray(b"a"), memoryview(b"a"), ["a"]],
         TypeError,
-        "must be a str, bytes or os.PathLike, not {type}",
+        "must be a str, bytes or os.PathLike( or None)?, not {type}",
     ),
 )
 def test_refused(place: Place, rule: Refusal) -> None:

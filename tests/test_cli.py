@@ -117,7 +117,7 @@ def test_list_of_an_unknown_category(capsys: Captured) -> None:
     assert exit_status("list", "nothing") == 1
     told = capsys.readouterr()
     assert told.out == ""
-    assert "no category 'nothing'; there are clocks, events, files" in told.err
+    assert "no category 'nothing'; there are async_io, clocks, events, files" in told.err
 
 
 def test_version(capsys: Captured) -> None:

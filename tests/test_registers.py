@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from samples import Sampler, address_of
-from tracee import Expectation, NotMade, Pointer, Vector, Word, compare, stopped
+from tracee import Expectation, NotMade, Pointer, Strings, Vector, Word, answered, compare, stopped
 
 import pysyscall
 from pysyscall import Sysno, raw
@@ -60,6 +60,35 @@ def test_call(call: Call) -> None:
     assert not wrong, "\n".join(wrong)
 
 
+@pytest.mark.parametrize(
+    ("result", "name", "args", "expected"),
+    [
+        # The kernel gives 20 less the nice value, so that no result looks like an error.
+        (40, "getpriority", (0, 0), "-20"),
+        (20, "getpriority", (0, 0), "0"),
+        (1, "getpriority", (0, 0), "19"),
+        (2**32 - 1, "getuid", (), str(2**32 - 1)),
+        (2**63 - 1, "lseek", (1, 0, 0), str(2**63 - 1)),
+        (-4096, "lseek", (1, 0, 0), "-4096"),
+        (-2, "lseek", (1, 0, 0), "FileNotFoundError: [Errno 2] "),
+        (-4095, "lseek", (1, 0, 0), "OSError: [Errno 4095] "),
+        (7, "close", (1,), "None"),
+        (0, "rt_sigpending", (), "set()"),
+        (0, "pipe2", (0,), "(0, 0)"),
+        (3, "getxattr", ("f", "user.a"), "b'"),
+        (0, "getxattr", ("f", "user.a"), "b''"),
+        (0, "listxattr", ("f",), "[]"),
+        (0, "epoll_wait", (3, 5), "[]"),
+        (0, "sched_rr_get_interval", (0,), "Timespec(tv_sec=0, tv_nsec=0)"),
+        (5, "adjtimex", (pysyscall.Timex(modes=0, freq=9),), "(5, Timex("),
+        (0, "execve", ("/f", [], {}), "None"),
+        (0, "exit_group", (0,), "None"),
+    ],
+)
+def test_result(result: int, name: str, args: tuple[object, ...], expected: str) -> None:
+    assert answered(result, getattr(pysyscall, name), *args).startswith(expected)
+
+
 OWN = bytearray(8)
 
 
@@ -97,6 +126,35 @@ BY_HAND = [
         (3, pysyscall.SockaddrIn("127.0.0.1", 0x1234)),
         42,
         six(3, Pointer(b"\2\0\x12\x34\x7f\0\0\1" + bytes(8)), 16),
+    ),
+    (
+        "rt_sigprocmask",
+        (2, [1, 64]),
+        14,
+        six(2, Pointer(b"\1\0\0\0\0\0\0\x80"), Pointer(size=8), 8),
+    ),
+    ("rt_sigprocmask", (0,), 14, six(0, 0, Pointer(size=8), 8)),
+    ("setgroups", ([1, 2**32 - 1],), 116, six(2, Pointer(b"\1\0\0\0\xff\xff\xff\xff"))),
+    (
+        "execve",
+        ("/a", ["b", b"\xff"], {"A": "b=c"}),
+        59,
+        six(Pointer(b"/a\0"), Strings((b"b", b"\xff")), Strings((b"A=b=c",))),
+    ),
+    (
+        "utimensat",
+        (None, "f", [(1, 2), (3, 4)]),
+        280,
+        six(-100, Pointer(b"f\0"), Pointer(struct.pack("4q", 1, 2, 3, 4))),
+    ),
+    ("utimensat", (3,), 280, six(3)),
+    ("landlock_create_ruleset", (None, 1), 444, six(0, 0, 1)),
+    ("mseal", (2**64 - 4096, 4096), 462, six(-4096, 4096)),
+    (
+        "adjtimex",
+        (pysyscall.Timex(modes=1, offset=-5),),
+        159,
+        six(Pointer(struct.pack("I4xq192x", 1, -5), size=208)),
     ),
 ]
 
@@ -137,6 +195,7 @@ def test_the_upper_half_is_compared() -> None:
 
 
 CODE = int(ffi.cast("uintptr_t", ffi.addressof(raw.lib, "syscall0")))
+STRINGS = bytearray(struct.pack("QQQ", address_of(OWN), 1, 0))
 IOVEC = bytearray(struct.pack("QQ", address_of(OWN), 4))
 
 
@@ -154,6 +213,10 @@ IOVEC = bytearray(struct.pack("QQ", address_of(OWN), 4))
         (IOVEC, Vector(((Pointer(bytes(4)), 5),)), "iov[0].iov_len is 4, not 5"),
         (IOVEC, Vector(((Pointer(b"abcd"), 4),)), "iov[0].iov_base points at"),
         (CODE | 1, Vector(((Pointer(), 1),)), "no array of 1 iovecs"),
+        (STRINGS, Strings((b"",)), "ends with 0x1, not with a null pointer"),
+        (STRINGS, Strings((b"a",)), "[0] points at"),
+        (STRINGS, Strings((b"", b"")), "[1] points at"),
+        (8, Strings(()), "no array of 0 strings"),
     ],
 )
 def test_memory_is_compared(word: Any, expected: Expectation, complaint: str) -> None:

@@ -52,13 +52,19 @@ each_struct = pytest.mark.parametrize("struct", STRUCTS.values(), ids=STRUCTS)
 
 # The layout, against the C headers
 
-# The header says unsigned, but the kernel stores times before 1970 as negative numbers.
-SIGNED_ALL_THE_SAME = {"st_atime_sec", "st_mtime_sec", "st_ctime_sec"}
+# The header says unsigned, but the kernel stores times before 1970 as negative numbers; it says
+# signed, but the highest bit is a flag.
+OTHER_SIGN = {"st_atime_sec", "st_mtime_sec", "st_ctime_sec", "ss_flags"}
 
 
 def c_checks(struct: Struct) -> list[str]:
     """C expressions that hold if the struct and its fields lie in memory as the table says."""
-    checks = [f"sizeof({struct.c}) == {struct.size}"]
+    # One that grows is shorter in older headers, and so is one with a tail of no fixed length.
+    varies = struct.grows or struct.minimum < struct.size
+    checks = [f"sizeof({struct.c}) {'<=' if varies else '=='} {struct.size}"]
+    if "union" in struct.c:
+        # A member of a union is all that there is of it.
+        checks = []
     for field in struct.fields:
         # Newer kernels make fields out of padding.
         padding_moves = field.hidden and struct.newer
@@ -69,9 +75,18 @@ def c_checks(struct: Struct) -> list[str]:
         checks.append(f"sizeof{member} == {field.size * field.items}")
         if field.type[0] in "su" and field.type[1:].isdigit():
             item = member + ("[0]" if field.items > 1 else "")
-            signed = field.type[0] == "s" and field.name not in SIGNED_ALL_THE_SAME
+            signed = (field.type[0] == "s") != (field.name in OTHER_SIGN)
             checks.append(f"((__typeof__({item}))-1 < 0) == {signed:d}")
     return checks
+
+
+def compile_errors(folder: Path, lines: list[str]) -> str:
+    source = folder / "layout.c"
+    source.write_text("\n".join(["#define _GNU_SOURCE", *lines]) + "\n")
+    compiled = subprocess.run(
+        [str(COMPILER), "-fsyntax-only", source], capture_output=True, text=True
+    )
+    return compiled.stderr if compiled.returncode else ""
 
 
 @needs_compiler
@@ -82,13 +97,16 @@ def test_the_layout_is_that_of_the_headers(
     checks = c_checks(struct)
     record_property("checks", len(checks))
     lines = [f"#include <{header}>" for header in ("stddef.h", *struct.headers)]
+    shown = {field.name for field in struct.fields if not field.hidden}
+    if shown == struct.newer and compile_errors(tmp_path, [*lines, f"{struct.c} known;"]):
+        pytest.skip("newer than these headers")
     lines += [f'_Static_assert({check}, "{check}");' for check in checks]
-    source = tmp_path / "layout.c"
-    source.write_text("\n".join(lines) + "\n")
-    compiled = subprocess.run(
-        [str(COMPILER), "-fsyntax-only", source], capture_output=True, text=True
-    )
-    assert compiled.returncode == 0, compiled.stderr
+    assert compile_errors(tmp_path, lines) == ""
+
+
+# Unions, bit fields and tails, which no C member stands for.
+NAMELESS = {"sa_data", "si_fields", "name", "handle_bytes", "handle_type", "handle", "ops"}
+NAMELESS |= {"f_handle", "label", "regs", "tcpi_wscales", "tcpi_fastopen", "tcpi_accecn", "bits"}
 
 
 def test_nearly_all_fields_are_checked() -> None:
@@ -98,8 +116,8 @@ def test_nearly_all_fields_are_checked() -> None:
         for struct, field in shown
         if not any(f", {field.c_name})" in check for check in c_checks(struct))
     }
-    assert unchecked == {"sa_data"}.union(*(struct.newer for struct in STRUCTS.values()))
-    assert len(unchecked) < len(shown) / 10
+    assert unchecked == NAMELESS.union(*(struct.newer for struct in STRUCTS.values()))
+    assert len(unchecked) < len(shown) / 5
 
 
 # Values for every field
@@ -113,13 +131,17 @@ def sample(field: Field, at: int) -> Any:
         case "ipv6":
             value = f"2001:db8::{at:x}"
         case "text":
-            value = f"text {at}"
+            value = f"text {at}"[-(field.size - 1) :]
         case "bytes" | "tail":
             value = bytes([at]) * field.size
         case "sun_path":
             value = f"/run/{at}"
         case nested if nested in STRUCTS:
-            value = type_of(STRUCTS[nested])(**samples(STRUCTS[nested], at))
+            several = tuple(
+                type_of(STRUCTS[nested])(**samples(STRUCTS[nested], at + i % 50))
+                for i in range(field.items)
+            )
+            return several if field.items > 1 else several[0]
         case _:
             value = at
     return value if field.items == 1 else tuple(value + i for i in range(field.items))
@@ -142,13 +164,12 @@ def made(struct: Struct, start: int = 1) -> Any:
 
 
 def test_every_struct_of_the_table_is_there() -> None:
-    types = {
-        name
-        for name, value in vars(pysyscall._fast).items()
-        if isinstance(value, type) and not name.startswith("_")
-    }
-    assert types == STRUCTS.keys()
-    assert len(types) >= 18
+    for name in STRUCTS:
+        made = getattr(pysyscall._fast, name)
+        assert isinstance(made, type)
+        assert made is getattr(pysyscall, name) is getattr(pysyscall._fast, name)
+        assert made.__name__ == name
+    assert len(STRUCTS) >= 300
 
 
 @each_struct
@@ -166,7 +187,8 @@ def test_fields_are_given_by_name_or_in_order_and_read_back(struct: Struct) -> N
 
 @each_struct
 def test_fields_left_out_are_zero(struct: Struct) -> None:
-    size = struct.minimum if struct.family is not None else struct.size
+    varies = any(field.type in ("tail", "sun_path") for field in struct.fields)
+    size = struct.minimum if struct.family is not None and varies else struct.size
     family = (struct.family or 0).to_bytes(2, "little") if struct.family is not None else b""
     assert type_of(struct)().to_bytes() == family.ljust(size, b"\0")
 
@@ -185,7 +207,9 @@ def test_fields_lie_where_the_table_says(struct: Struct) -> None:
             read = tuple(int.from_bytes(part, order) for part in parts)
             assert (read if field.items > 1 else read[0]) == getattr(value, field.name)
         elif field.type in STRUCTS:
-            assert at == getattr(value, field.name).to_bytes()
+            parts = getattr(value, field.name)
+            parts = parts if field.items > 1 else (parts,)
+            assert at == b"".join(part.to_bytes() for part in parts)
         elif field.type in ("text", "sun_path"):
             assert at.rstrip(b"\0").decode() == getattr(value, field.name)
 
@@ -353,8 +377,8 @@ def test_replace_changes_a_copy(struct: Struct) -> None:
 def test_pattern_matching(struct: Struct) -> None:
     make, values = type_of(struct), samples(struct)
     match made(struct):
-        case make(first, second):
-            assert [first, second] == list(values.values())[:2]
+        case make(first):
+            assert first == next(iter(values.values()))
         case _:
             pytest.fail("the type does not match its own object")
 
@@ -395,7 +419,7 @@ def test_objects_never_change(struct: Struct) -> None:
 
 @each_struct
 def test_wrong_sizes_are_refused(struct: Struct) -> None:
-    sizes = {struct.minimum - 1, struct.size + 1, 0, 4096}
+    sizes = {struct.minimum - 1, struct.size + 1, 0, 2 * struct.size + 1}
     wanted = {struct.minimum, struct.size}
     text = " to ".join(map(str, sorted(wanted)))
     for size in sizes - {-1}:
@@ -423,8 +447,8 @@ def test_the_sequence_form(struct: Struct) -> None:
     count = len(wanted)
     assert tuple(value) == wanted
     assert len(value) == count
-    first, *_, last = value
-    assert (first, last) == (wanted[0], wanted[-1])
+    (*unpacked,) = value
+    assert unpacked == list(wanted)
     assert [value[i] for i in range(-count, count)] == [*wanted, *wanted]
     for index in (count, -count - 1):
         with pytest.raises(IndexError, match=f"{struct.name} index out of range"):

@@ -220,7 +220,8 @@ def test_positional_calls_written_for_os_fit(info: SyscallInfo) -> None:
 
 def test_only_calls_of_os_differ_from_os() -> None:
     differing = {name for name, call in TABLE.calls.items() if call.unlike_os}
-    assert differing <= {info.name for info in SHARED}
+    newer = {"timerfd_create", "timerfd_settime", "timerfd_gettime"}  # in os since Python 3.13
+    assert differing - newer <= {info.name for info in SHARED}
 
 
 # Against this machine

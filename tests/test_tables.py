@@ -86,8 +86,8 @@ def test_good_row(tmp_path):
             "no constant 'O_NONSENSE'",
         ),
         (
-            row("(fd: fd, buf: argv, count: const 8) -> none"),
-            "the C engine has no 'argv'",
+            row("(fd: fd, buf: in msghdr, count: const 8) -> none"),
+            "the C engine has no 'in msghdr'",
         ),
         ("[read]\ndoc = 'x'\nbinding = 'fast'\n", "'signature' is missing"),
         ("[read\n", "files.toml: "),
@@ -164,16 +164,23 @@ def test_check_notices(tmp_path, monkeypatch, capsys):
 
 def test_one_more_call_is_one_entry(tmp_path):
     """A call of known kinds: its row alone makes C code, stub, export and docs."""
-    added = row("(fd: fd) -> none", name="syncfs", errors='["EBADF"]')
-    text = (calls.FOLDER / "files.toml").read_text() + "\n" + added
     for path in calls.FOLDER.glob("*.toml"):
         (tmp_path / path.name).write_text(path.read_text())
-    texts = {output.path.name: output.text for output in generate.outputs(load(tmp_path, text))}
-    assert ".nr = NR_syncfs," in texts["calls.inc"]
-    assert "call_syncfs" in texts["methods.inc"]
-    assert "def syncfs(fd: FileDescriptorLike) -> None: ..." in texts["_fast.pyi"]
-    assert '"syncfs",' in texts["names.py"]
-    assert "pysyscall.syncfs" in texts["files.md"]
+    complete = (tmp_path / "files.toml").read_text()
+    start = complete.index("[syncfs]\n")
+    end = complete.index("\n[", start) + 1
+    traces = {
+        "calls.inc": ".nr = NR_syncfs,",
+        "methods.inc": "call_syncfs",
+        "_fast.pyi": "def syncfs(fd: FileDescriptorLike) -> None: ...",
+        "names.py": '"syncfs",',
+        "files.md": "pysyscall.syncfs",
+    }
+    for text, there in ((complete[:start] + complete[end:], False), (complete, True)):
+        texts = {output.path.name: output.text for output in generate.outputs(load(tmp_path, text))}
+        assert {name: trace in texts[name] for name, trace in traces.items()} == dict.fromkeys(
+            traces, there
+        )
 
 
 def test_command_line(capsys):

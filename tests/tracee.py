@@ -54,6 +54,10 @@ class NotMade(AssertionError):
     """The call under test did not enter the kernel."""
 
 
+class Answer(Exception):
+    """Carries a result from the child."""
+
+
 @dataclass(frozen=True)
 class Stop:
     """A child that stands at the entry of a system call."""
@@ -80,7 +84,9 @@ class Stop:
         for line in Path(f"/proc/{self.pid}/maps").read_text().splitlines():
             addresses, permissions, _, _, _, *file = line.split(maxsplit=5)
             start, end = (int(address, 16) for address in addresses.split("-"))
-            found.append((start, end, permissions, file[0] if file else ""))
+            # A library that was built anew meanwhile is still the one that was loaded.
+            name = file[0].removesuffix(" (deleted)") if file else ""
+            found.append((start, end, permissions, name))
         return found
 
     def writable(self, address: int, size: int) -> bool:
@@ -123,6 +129,9 @@ class _Tracee:
         if result < 0:
             raise OSError(-result, f"ptrace({request}): {os.strerror(-result)}")
 
+    def poke(self, register: str, value: int) -> None:
+        self.ptrace(PTRACE_POKEUSER, 8 * USER_REGISTERS.index(register), value)
+
     def next_stop(self) -> None:
         self.ptrace(PTRACE_SYSCALL)
         self.wait(SYSCALL_STOP)
@@ -158,7 +167,7 @@ class _Tracee:
         """
         if self.alive:
             with suppress(OSError):
-                self.ptrace(PTRACE_POKEUSER, 8 * USER_REGISTERS.index("orig_rax"), -1)
+                self.poke("orig_rax", -1)
             os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
 
@@ -192,6 +201,30 @@ def stopped(function: Callable[..., object], *args: object, **kwargs: object) ->
     tracee = _Tracee(pid)
     try:
         yield tracee.call_under_test()
+    finally:
+        tracee.end()
+
+
+def answered(result: int, function: Callable[..., object], *args: object) -> str:
+    """What `function(*args)` makes of `result`, put in place of the kernel's: the repr() of it.
+
+    Of an error its type and what it says. The kernel runs no call.
+    """
+
+    def tell() -> NoReturn:
+        raise Answer(repr(function(*args)))
+
+    pid = os.fork()
+    if pid == 0:
+        _child(tell, (), {})
+    tracee = _Tracee(pid)
+    try:
+        tracee.call_under_test()
+        tracee.poke("orig_rax", -1)
+        tracee.next_stop()
+        tracee.poke("rax", result)
+        told = next(stop for stop in tracee.entries() if stop.number == FAILED)
+        return told.read(*told.registers[:2]).decode().removeprefix("Answer: ")
     finally:
         tracee.end()
 
@@ -278,6 +311,27 @@ class Vector:
             if found_length != length:
                 return f"iov[{k}].iov_len is {found_length}, not {length}"
         return ""
+
+    def room(self, word: int, stop: Stop) -> int:
+        return 0
+
+
+@dataclass(frozen=True)
+class Strings:
+    """The address of an array of strings that ends with a null pointer."""
+
+    items: tuple[bytes, ...]
+
+    def complaint(self, word: int, stop: Stop) -> str:
+        size = 8 * (len(self.items) + 1)
+        array = stop.read(word, size)
+        if word % 8 or len(array) < size:
+            return f"is {word:#x}, where no array of {len(self.items)} strings can be"
+        *addresses, end = struct.unpack(f"{len(self.items) + 1}Q", array)
+        for k, (item, address) in enumerate(zip(self.items, addresses, strict=True)):
+            if complaint := Pointer(item + b"\0").complaint(address, stop):
+                return f"[{k}] {complaint}"
+        return f"ends with {end:#x}, not with a null pointer" if end else ""
 
     def room(self, word: int, stop: Stop) -> int:
         return 0

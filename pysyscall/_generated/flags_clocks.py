@@ -27,3 +27,85 @@ class TimerFlag(IntFlag):
     """Whether a time is a point on the clock or a span from now."""
 
     TIMER_ABSTIME = 0x1
+
+
+class ClockAdjust(IntFlag):
+    """Which fields of a `Timex` are to take effect."""
+
+    ADJ_OFFSET = 0x1
+    MOD_OFFSET = 0x1
+    ADJ_FREQUENCY = 0x2
+    MOD_FREQUENCY = 0x2
+    ADJ_MAXERROR = 0x4
+    MOD_MAXERROR = 0x4
+    ADJ_ESTERROR = 0x8
+    MOD_ESTERROR = 0x8
+    ADJ_STATUS = 0x10
+    MOD_STATUS = 0x10
+    ADJ_TIMECONST = 0x20
+    MOD_TIMECONST = 0x20
+    ADJ_TAI = 0x80
+    MOD_TAI = 0x80
+    ADJ_SETOFFSET = 0x100
+    ADJ_MICRO = 0x1000
+    MOD_MICRO = 0x1000
+    ADJ_NANO = 0x2000
+    MOD_NANO = 0x2000
+    ADJ_TICK = 0x4000
+    ADJ_OFFSET_SINGLESHOT = 0x8001
+    ADJ_OFFSET_SS_READ = 0xa001
+
+
+class ClockStatus(IntFlag):
+    """How a clock is steered, and what is wrong with it."""
+
+    STA_PLL = 0x1
+    STA_PPSFREQ = 0x2
+    STA_PPSTIME = 0x4
+    STA_FLL = 0x8
+    STA_INS = 0x10
+    STA_DEL = 0x20
+    STA_UNSYNC = 0x40
+    STA_FREQHOLD = 0x80
+    STA_PPSSIGNAL = 0x100
+    STA_PPSJITTER = 0x200
+    STA_PPSWANDER = 0x400
+    STA_PPSERROR = 0x800
+    STA_CLOCKERR = 0x1000
+    STA_NANO = 0x2000
+    STA_MODE = 0x4000
+    STA_CLK = 0x8000
+
+
+class ClockState(IntEnum):
+    """Whether a clock is synchronized, and leap seconds."""
+
+    TIME_OK = 0
+    TIME_INS = 1
+    TIME_DEL = 2
+    TIME_OOP = 3
+    TIME_WAIT = 4
+    TIME_ERROR = 5
+    TIME_BAD = 5
+
+
+class ItimerWhich(IntEnum):
+    """What time an interval timer measures."""
+
+    ITIMER_REAL = 0
+    ITIMER_VIRTUAL = 1
+    ITIMER_PROF = 2
+
+
+class TimerfdFlag(IntFlag):
+    """Flags of timerfd_create."""
+
+    TFD_NONBLOCK = 0x800
+    TFD_CLOEXEC = 0x80000
+
+
+class TimerfdSettimeFlag(IntFlag):
+    """What a time given to timerfd_settime means."""
+
+    TFD_TIMER_ABSTIME = 0x1
+    TFD_TIMER_CANCEL_ON_SET = 0x2

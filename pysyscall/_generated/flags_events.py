@@ -63,3 +63,151 @@ class PollEvents(IntFlag):
     POLLMSG = 0x400
     POLLREMOVE = 0x1000
     POLLRDHUP = 0x2000
+
+
+class InotifyInitFlag(IntFlag):
+    """Flags of inotify_init1."""
+
+    IN_CLOEXEC = 0x80000
+    IN_NONBLOCK = 0x800
+
+
+class InotifyMask(IntFlag):
+    """Events that inotify watches for and tells, and how it watches."""
+
+    IN_ACCESS = 0x1
+    IN_MODIFY = 0x2
+    IN_ATTRIB = 0x4
+    IN_CLOSE_WRITE = 0x8
+    IN_CLOSE_NOWRITE = 0x10
+    IN_OPEN = 0x20
+    IN_MOVED_FROM = 0x40
+    IN_MOVED_TO = 0x80
+    IN_CREATE = 0x100
+    IN_DELETE = 0x200
+    IN_DELETE_SELF = 0x400
+    IN_MOVE_SELF = 0x800
+    IN_UNMOUNT = 0x2000
+    IN_Q_OVERFLOW = 0x4000
+    IN_IGNORED = 0x8000
+    IN_CLOSE = 0x18
+    IN_MOVE = 0xc0
+    IN_ONLYDIR = 0x1000000
+    IN_DONT_FOLLOW = 0x2000000
+    IN_EXCL_UNLINK = 0x4000000
+    IN_MASK_CREATE = 0x10000000
+    IN_MASK_ADD = 0x20000000
+    IN_ISDIR = 0x40000000
+    IN_ONESHOT = 0x80000000
+    IN_ALL_EVENTS = 0xfff
+
+
+class FanotifyInitFlag(IntFlag):
+    """What fanotify_init makes: one class, and flags."""
+
+    FAN_CLOEXEC = 0x1
+    FAN_NONBLOCK = 0x2
+    FAN_CLASS_NOTIF = 0x0
+    FAN_CLASS_CONTENT = 0x4
+    FAN_CLASS_PRE_CONTENT = 0x8
+    FAN_UNLIMITED_QUEUE = 0x10
+    FAN_UNLIMITED_MARKS = 0x20
+    FAN_ENABLE_AUDIT = 0x40
+    FAN_REPORT_PIDFD = 0x80
+    FAN_REPORT_TID = 0x100
+    FAN_REPORT_FID = 0x200
+    FAN_REPORT_DIR_FID = 0x400
+    FAN_REPORT_NAME = 0x800
+    FAN_REPORT_TARGET_FID = 0x1000
+    FAN_REPORT_FD_ERROR = 0x2000
+    FAN_REPORT_MNT = 0x4000
+    FAN_REPORT_DFID_NAME = 0xc00
+    FAN_REPORT_DFID_NAME_TARGET = 0x1e00
+
+
+class FanotifyMarkFlag(IntFlag):
+    """What fanotify_mark does, and what it marks."""
+
+    FAN_MARK_ADD = 0x1
+    FAN_MARK_REMOVE = 0x2
+    FAN_MARK_DONT_FOLLOW = 0x4
+    FAN_MARK_ONLYDIR = 0x8
+    FAN_MARK_IGNORED_MASK = 0x20
+    FAN_MARK_IGNORED_SURV_MODIFY = 0x40
+    FAN_MARK_FLUSH = 0x80
+    FAN_MARK_EVICTABLE = 0x200
+    FAN_MARK_IGNORE = 0x400
+    FAN_MARK_INODE = 0x0
+    FAN_MARK_MOUNT = 0x10
+    FAN_MARK_FILESYSTEM = 0x100
+    FAN_MARK_MNTNS = 0x110
+    FAN_MARK_IGNORE_SURV = 0x440
+
+
+class FanotifyMask(IntFlag):
+    """Events that fanotify watches for and tells."""
+
+    FAN_ACCESS = 0x1
+    FAN_MODIFY = 0x2
+    FAN_ATTRIB = 0x4
+    FAN_CLOSE_WRITE = 0x8
+    FAN_CLOSE_NOWRITE = 0x10
+    FAN_OPEN = 0x20
+    FAN_MOVED_FROM = 0x40
+    FAN_MOVED_TO = 0x80
+    FAN_CREATE = 0x100
+    FAN_DELETE = 0x200
+    FAN_DELETE_SELF = 0x400
+    FAN_MOVE_SELF = 0x800
+    FAN_OPEN_EXEC = 0x1000
+    FAN_Q_OVERFLOW = 0x4000
+    FAN_FS_ERROR = 0x8000
+    FAN_OPEN_PERM = 0x10000
+    FAN_ACCESS_PERM = 0x20000
+    FAN_OPEN_EXEC_PERM = 0x40000
+    FAN_PRE_ACCESS = 0x100000
+    FAN_MNT_ATTACH = 0x1000000
+    FAN_MNT_DETACH = 0x2000000
+    FAN_EVENT_ON_CHILD = 0x8000000
+    FAN_RENAME = 0x10000000
+    FAN_ONDIR = 0x40000000
+    FAN_CLOSE = 0x18
+    FAN_MOVE = 0xc0
+
+
+class FanotifyInfoType(IntEnum):
+    """What a record after a fanotify event tells."""
+
+    FAN_EVENT_INFO_TYPE_FID = 1
+    FAN_EVENT_INFO_TYPE_DFID_NAME = 2
+    FAN_EVENT_INFO_TYPE_DFID = 3
+    FAN_EVENT_INFO_TYPE_PIDFD = 4
+    FAN_EVENT_INFO_TYPE_ERROR = 5
+    FAN_EVENT_INFO_TYPE_RANGE = 6
+    FAN_EVENT_INFO_TYPE_MNT = 7
+    FAN_EVENT_INFO_TYPE_OLD_DFID_NAME = 10
+    FAN_EVENT_INFO_TYPE_NEW_DFID_NAME = 12
+
+
+class FanotifyFd(IntEnum):
+    """What stands in a fanotify event in place of a descriptor."""
+
+    FAN_NOFD = -1
+    FAN_NOPIDFD = -1
+    FAN_EPIDFD = -2
+
+
+class FanotifyResponseFlag(IntFlag):
+    """The answer to a fanotify permission event."""
+
+    FAN_ALLOW = 0x1
+    FAN_DENY = 0x2
+    FAN_AUDIT = 0x10
+    FAN_INFO = 0x20
+
+
+class FanotifyResponseInfo(IntEnum):
+    """What a record after the answer to a permission event tells."""
+
+    FAN_RESPONSE_INFO_NONE = 0
+    FAN_RESPONSE_INFO_AUDIT_RULE = 1

@@ -249,3 +249,192 @@ class CloseRangeFlag(IntFlag):
 
     CLOSE_RANGE_UNSHARE = 0x2
     CLOSE_RANGE_CLOEXEC = 0x4
+
+
+class FcntlCmd(IntEnum):
+    """What fcntl does."""
+
+    F_DUPFD = 0
+    F_GETFD = 1
+    F_SETFD = 2
+    F_GETFL = 3
+    F_SETFL = 4
+    F_GETLK = 5
+    F_SETLK = 6
+    F_SETLKW = 7
+    F_SETOWN = 8
+    F_GETOWN = 9
+    F_SETSIG = 10
+    F_GETSIG = 11
+    F_SETOWN_EX = 15
+    F_GETOWN_EX = 16
+    F_GETOWNER_UIDS = 17
+    F_OFD_GETLK = 36
+    F_OFD_SETLK = 37
+    F_OFD_SETLKW = 38
+    F_SETLEASE = 1024
+    F_GETLEASE = 1025
+    F_NOTIFY = 1026
+    F_DUPFD_QUERY = 1027
+    F_CREATED_QUERY = 1028
+    F_DUPFD_CLOEXEC = 1030
+    F_SETPIPE_SZ = 1031
+    F_GETPIPE_SZ = 1032
+    F_ADD_SEALS = 1033
+    F_GET_SEALS = 1034
+    F_GET_RW_HINT = 1035
+    F_SET_RW_HINT = 1036
+    F_GET_FILE_RW_HINT = 1037
+    F_SET_FILE_RW_HINT = 1038
+    F_GETDELEG = 1039
+    F_SETDELEG = 1040
+
+
+class FdFlag(IntFlag):
+    """A property of a descriptor, not of the open file behind it."""
+
+    FD_CLOEXEC = 0x1
+
+
+class LockType(IntEnum):
+    """The kind of a record lock, a lease or a delegation."""
+
+    F_RDLCK = 0
+    F_WRLCK = 1
+    F_UNLCK = 2
+
+
+class LockOp(IntFlag):
+    """What flock does."""
+
+    LOCK_SH = 0x1
+    LOCK_EX = 0x2
+    LOCK_NB = 0x4
+    LOCK_UN = 0x8
+    LOCK_MAND = 0x20
+    LOCK_READ = 0x40
+    LOCK_WRITE = 0x80
+    LOCK_RW = 0xc0
+
+
+class FOwnerType(IntEnum):
+    """Who is signalled when a descriptor becomes ready."""
+
+    F_OWNER_TID = 0
+    F_OWNER_PID = 1
+    F_OWNER_PGRP = 2
+
+
+class SealFlag(IntFlag):
+    """What can no longer be done to a memory file."""
+
+    F_SEAL_SEAL = 0x1
+    F_SEAL_SHRINK = 0x2
+    F_SEAL_GROW = 0x4
+    F_SEAL_WRITE = 0x8
+    F_SEAL_FUTURE_WRITE = 0x10
+    F_SEAL_EXEC = 0x20
+
+
+class RwHint(IntEnum):
+    """How long written data is expected to live."""
+
+    RWH_WRITE_LIFE_NOT_SET = 0
+    RWF_WRITE_LIFE_NOT_SET = 0
+    RWH_WRITE_LIFE_NONE = 1
+    RWH_WRITE_LIFE_SHORT = 2
+    RWH_WRITE_LIFE_MEDIUM = 3
+    RWH_WRITE_LIFE_LONG = 4
+    RWH_WRITE_LIFE_EXTREME = 5
+
+
+class DnotifyFlag(IntFlag):
+    """The changes to a directory that F_NOTIFY waits for."""
+
+    DN_ACCESS = 0x1
+    DN_MODIFY = 0x2
+    DN_CREATE = 0x4
+    DN_DELETE = 0x8
+    DN_RENAME = 0x10
+    DN_ATTRIB = 0x20
+    DN_MULTISHOT = 0x80000000
+
+
+class DirentType(IntEnum):
+    """The type of a file, as its directory tells it."""
+
+    DT_UNKNOWN = 0
+    DT_FIFO = 1
+    DT_CHR = 2
+    DT_DIR = 4
+    DT_BLK = 6
+    DT_REG = 8
+    DT_LNK = 10
+    DT_SOCK = 12
+    DT_WHT = 14
+
+
+class FallocFlag(IntFlag):
+    """What fallocate does with a range."""
+
+    FALLOC_FL_ALLOCATE_RANGE = 0x0
+    FALLOC_FL_KEEP_SIZE = 0x1
+    FALLOC_FL_PUNCH_HOLE = 0x2
+    FALLOC_FL_NO_HIDE_STALE = 0x4
+    FALLOC_FL_COLLAPSE_RANGE = 0x8
+    FALLOC_FL_ZERO_RANGE = 0x10
+    FALLOC_FL_INSERT_RANGE = 0x20
+    FALLOC_FL_UNSHARE_RANGE = 0x40
+    FALLOC_FL_WRITE_ZEROES = 0x80
+
+
+class FileAdvice(IntEnum):
+    """How a range of a file is going to be used."""
+
+    POSIX_FADV_NORMAL = 0
+    POSIX_FADV_RANDOM = 1
+    POSIX_FADV_SEQUENTIAL = 2
+    POSIX_FADV_WILLNEED = 3
+    POSIX_FADV_DONTNEED = 4
+    POSIX_FADV_NOREUSE = 5
+
+
+class SyncFileRangeFlag(IntFlag):
+    """What sync_file_range starts and waits for."""
+
+    SYNC_FILE_RANGE_WAIT_BEFORE = 0x1
+    SYNC_FILE_RANGE_WRITE = 0x2
+    SYNC_FILE_RANGE_WAIT_AFTER = 0x4
+    SYNC_FILE_RANGE_WRITE_AND_WAIT = 0x7
+
+
+class UtimeNsec(IntEnum):
+    """Nanoseconds that stand for no time, in what utimensat is given."""
+
+    UTIME_NOW = 1073741823
+    UTIME_OMIT = 1073741822
+
+
+class FileXflag(IntFlag):
+    """A file's attributes, in fa_xflags and fsx_xflags."""
+
+    FS_XFLAG_REALTIME = 0x1
+    FS_XFLAG_PREALLOC = 0x2
+    FS_XFLAG_IMMUTABLE = 0x8
+    FS_XFLAG_APPEND = 0x10
+    FS_XFLAG_SYNC = 0x20
+    FS_XFLAG_NOATIME = 0x40
+    FS_XFLAG_NODUMP = 0x80
+    FS_XFLAG_RTINHERIT = 0x100
+    FS_XFLAG_PROJINHERIT = 0x200
+    FS_XFLAG_NOSYMLINKS = 0x400
+    FS_XFLAG_EXTSIZE = 0x800
+    FS_XFLAG_EXTSZINHERIT = 0x1000
+    FS_XFLAG_NODEFRAG = 0x2000
+    FS_XFLAG_FILESTREAM = 0x4000
+    FS_XFLAG_DAX = 0x8000
+    FS_XFLAG_COWEXTSIZE = 0x10000
+    FS_XFLAG_VERITY = 0x20000
+    FS_XFLAG_CASEFOLD = 0x40000
+    FS_XFLAG_CASENONPRESERVING = 0x80000
+    FS_XFLAG_HASATTR = 0x80000000

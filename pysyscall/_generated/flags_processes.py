@@ -55,3 +55,989 @@ class RlimitValue(IntEnum):
 
     RLIM64_INFINITY = 18446744073709551615
     RLIM_INFINITY = 18446744073709551615
+
+
+class CloneFlag(IntFlag):
+    """What clone shares with the child and makes anew, and the signal that its end sends."""
+
+    CSIGNAL = 0xff
+    CLONE_VM = 0x100
+    CLONE_FS = 0x200
+    CLONE_FILES = 0x400
+    CLONE_SIGHAND = 0x800
+    CLONE_PIDFD = 0x1000
+    CLONE_PTRACE = 0x2000
+    CLONE_VFORK = 0x4000
+    CLONE_PARENT = 0x8000
+    CLONE_THREAD = 0x10000
+    CLONE_NEWNS = 0x20000
+    CLONE_SYSVSEM = 0x40000
+    CLONE_SETTLS = 0x80000
+    CLONE_PARENT_SETTID = 0x100000
+    CLONE_CHILD_CLEARTID = 0x200000
+    CLONE_DETACHED = 0x400000
+    CLONE_UNTRACED = 0x800000
+    CLONE_CHILD_SETTID = 0x1000000
+    CLONE_NEWCGROUP = 0x2000000
+    CLONE_NEWUTS = 0x4000000
+    CLONE_NEWIPC = 0x8000000
+    CLONE_NEWUSER = 0x10000000
+    CLONE_NEWPID = 0x20000000
+    CLONE_NEWNET = 0x40000000
+    CLONE_IO = 0x80000000
+
+
+class Clone3Flag(IntFlag):
+    """What clone3 shares with the child and makes anew."""
+
+    CLONE_NEWTIME = 0x80
+    CLONE_CLEAR_SIGHAND = 0x100000000
+    CLONE_INTO_CGROUP = 0x200000000
+    CLONE_AUTOREAP = 0x400000000
+    CLONE_NNP = 0x800000000
+    CLONE_PIDFD_AUTOKILL = 0x1000000000
+    CLONE_EMPTY_MNTNS = 0x2000000000
+    CLONE_VM = 0x100
+    CLONE_FS = 0x200
+    CLONE_FILES = 0x400
+    CLONE_SIGHAND = 0x800
+    CLONE_PIDFD = 0x1000
+    CLONE_PTRACE = 0x2000
+    CLONE_VFORK = 0x4000
+    CLONE_PARENT = 0x8000
+    CLONE_THREAD = 0x10000
+    CLONE_NEWNS = 0x20000
+    CLONE_SYSVSEM = 0x40000
+    CLONE_SETTLS = 0x80000
+    CLONE_PARENT_SETTID = 0x100000
+    CLONE_CHILD_CLEARTID = 0x200000
+    CLONE_UNTRACED = 0x800000
+    CLONE_CHILD_SETTID = 0x1000000
+    CLONE_NEWCGROUP = 0x2000000
+    CLONE_NEWUTS = 0x4000000
+    CLONE_NEWIPC = 0x8000000
+    CLONE_NEWUSER = 0x10000000
+    CLONE_NEWPID = 0x20000000
+    CLONE_NEWNET = 0x40000000
+    CLONE_IO = 0x80000000
+
+
+class UnshareFlag(IntFlag):
+    """What the caller no longer shares after unshare."""
+
+    UNSHARE_EMPTY_MNTNS = 0x100000
+    CLONE_VM = 0x100
+    CLONE_FS = 0x200
+    CLONE_FILES = 0x400
+    CLONE_SIGHAND = 0x800
+    CLONE_THREAD = 0x10000
+    CLONE_SYSVSEM = 0x40000
+    CLONE_NEWTIME = 0x80
+    CLONE_NEWNS = 0x20000
+    CLONE_NEWCGROUP = 0x2000000
+    CLONE_NEWUTS = 0x4000000
+    CLONE_NEWIPC = 0x8000000
+    CLONE_NEWUSER = 0x10000000
+    CLONE_NEWPID = 0x20000000
+    CLONE_NEWNET = 0x40000000
+
+
+class NamespaceFlag(IntFlag):
+    """Kinds of namespaces, as setns takes them."""
+
+    CLONE_NEWTIME = 0x80
+    CLONE_NEWNS = 0x20000
+    CLONE_NEWCGROUP = 0x2000000
+    CLONE_NEWUTS = 0x4000000
+    CLONE_NEWIPC = 0x8000000
+    CLONE_NEWUSER = 0x10000000
+    CLONE_NEWPID = 0x20000000
+    CLONE_NEWNET = 0x40000000
+
+
+class NsType(IntFlag):
+    """Kinds of namespaces, as listns takes them; the values are those of CLONE_NEW*."""
+
+    TIME_NS = 0x80
+    MNT_NS = 0x20000
+    CGROUP_NS = 0x2000000
+    UTS_NS = 0x4000000
+    IPC_NS = 0x8000000
+    USER_NS = 0x10000000
+    PID_NS = 0x20000000
+    NET_NS = 0x40000000
+
+
+class ListnsUser(IntEnum):
+    """The number that stands for the caller's user namespace where listns wants an id."""
+
+    LISTNS_CURRENT_USER = 18446744073709551615
+
+
+class WaitFlag(IntFlag):
+    """Which children wait4 and waitid wait for, and what they leave."""
+
+    WNOHANG = 0x1
+    WUNTRACED = 0x2
+    WSTOPPED = 0x2
+    WEXITED = 0x4
+    WCONTINUED = 0x8
+    WNOWAIT = 0x1000000
+    WNOTHREAD = 0x20000000
+    WALL = 0x40000000
+    WCLONE = 0x80000000
+
+
+class WaitIdType(IntEnum):
+    """What the id that waitid takes is an id of."""
+
+    P_ALL = 0
+    P_PID = 1
+    P_PGID = 2
+    P_PIDFD = 3
+
+
+class PriorityWhich(IntEnum):
+    """Whose nice value getpriority and setpriority mean."""
+
+    PRIO_PROCESS = 0
+    PRIO_PGRP = 1
+    PRIO_USER = 2
+
+
+class NiceValue(IntEnum):
+    """The ends of the range of nice values; the upper one itself is never reached."""
+
+    PRIO_MIN = -20
+    PRIO_MAX = 20
+
+
+class SchedPolicy(IntFlag):
+    """Scheduling policies, and a bit that lets children start with the normal one."""
+
+    SCHED_NORMAL = 0x0
+    SCHED_OTHER = 0x0
+    SCHED_FIFO = 0x1
+    SCHED_RR = 0x2
+    SCHED_BATCH = 0x3
+    SCHED_IDLE = 0x5
+    SCHED_DEADLINE = 0x6
+    SCHED_EXT = 0x7
+    SCHED_RESET_ON_FORK = 0x40000000
+
+
+class SchedFlag(IntFlag):
+    """Flags in a SchedAttr."""
+
+    SCHED_FLAG_RESET_ON_FORK = 0x1
+    SCHED_FLAG_RECLAIM = 0x2
+    SCHED_FLAG_DL_OVERRUN = 0x4
+    SCHED_FLAG_KEEP_POLICY = 0x8
+    SCHED_FLAG_KEEP_PARAMS = 0x10
+    SCHED_FLAG_UTIL_CLAMP_MIN = 0x20
+    SCHED_FLAG_UTIL_CLAMP_MAX = 0x40
+    SCHED_FLAG_KEEP_ALL = 0x18
+    SCHED_FLAG_UTIL_CLAMP = 0x60
+    SCHED_FLAG_ALL = 0x7f
+
+
+class SchedGetattrFlag(IntFlag):
+    """Flags of sched_getattr."""
+
+    SCHED_GETATTR_FLAG_DL_DYNAMIC = 0x1
+
+
+class IoprioWho(IntEnum):
+    """Whose I/O priority ioprio_get and ioprio_set mean."""
+
+    IOPRIO_WHO_PROCESS = 1
+    IOPRIO_WHO_PGRP = 2
+    IOPRIO_WHO_USER = 3
+
+
+class IoprioClass(IntEnum):
+    """I/O scheduling classes: an I/O priority's bits from 13 on."""
+
+    IOPRIO_CLASS_NONE = 0
+    IOPRIO_CLASS_RT = 1
+    IOPRIO_CLASS_BE = 2
+    IOPRIO_CLASS_IDLE = 3
+    IOPRIO_CLASS_INVALID = 7
+
+
+class IoprioHint(IntEnum):
+    """I/O hints: an I/O priority's bits 3 to 12."""
+
+    IOPRIO_HINT_NONE = 0
+    IOPRIO_HINT_DEV_DURATION_LIMIT_1 = 1
+    IOPRIO_HINT_DEV_DURATION_LIMIT_2 = 2
+    IOPRIO_HINT_DEV_DURATION_LIMIT_3 = 3
+    IOPRIO_HINT_DEV_DURATION_LIMIT_4 = 4
+    IOPRIO_HINT_DEV_DURATION_LIMIT_5 = 5
+    IOPRIO_HINT_DEV_DURATION_LIMIT_6 = 6
+    IOPRIO_HINT_DEV_DURATION_LIMIT_7 = 7
+
+
+class IoprioLevel(IntEnum):
+    """The level, an I/O priority's lowest 3 bits, that is usual in the best-effort class."""
+
+    IOPRIO_NORM = 4
+    IOPRIO_BE_NORM = 4
+
+
+class Personality(IntFlag):
+    """How the kernel behaves towards a program: a domain, and flags beside it."""
+
+    UNAME26 = 0x20000
+    ADDR_NO_RANDOMIZE = 0x40000
+    FDPIC_FUNCPTRS = 0x80000
+    MMAP_PAGE_ZERO = 0x100000
+    ADDR_COMPAT_LAYOUT = 0x200000
+    READ_IMPLIES_EXEC = 0x400000
+    ADDR_LIMIT_32BIT = 0x800000
+    SHORT_INODE = 0x1000000
+    WHOLE_SECONDS = 0x2000000
+    STICKY_TIMEOUTS = 0x4000000
+    ADDR_LIMIT_3GB = 0x8000000
+    PER_MASK = 0xff
+
+
+class PersonalityDomain(IntEnum):
+    """Domains, with the flags that go with each."""
+
+    PER_LINUX = 0
+    PER_LINUX_32BIT = 8388608
+    PER_LINUX_FDPIC = 524288
+    PER_SVR4 = 68157441
+    PER_SVR3 = 83886082
+    PER_SCOSVR3 = 117440515
+    PER_OSR5 = 100663299
+    PER_WYSEV386 = 83886084
+    PER_ISCR4 = 67108869
+    PER_BSD = 6
+    PER_SUNOS = 67108870
+    PER_XENIX = 83886087
+    PER_LINUX32 = 8
+    PER_LINUX32_3GB = 134217736
+    PER_IRIX32 = 67108873
+    PER_IRIXN32 = 67108874
+    PER_IRIX64 = 67108875
+    PER_RISCOS = 12
+    PER_SOLARIS = 67108877
+    PER_UW7 = 68157454
+    PER_OSF4 = 15
+
+
+class PidfdOpenFlag(IntFlag):
+    """Flags of pidfd_open."""
+
+    PIDFD_NONBLOCK = 0x800
+    PIDFD_THREAD = 0x80
+
+
+class PidfdSignalFlag(IntFlag):
+    """Whom pidfd_send_signal signals, where the pidfd alone shall not tell."""
+
+    PIDFD_SIGNAL_THREAD = 0x1
+    PIDFD_SIGNAL_THREAD_GROUP = 0x2
+    PIDFD_SIGNAL_PROCESS_GROUP = 0x4
+
+
+class KcmpType(IntEnum):
+    """What kcmp compares."""
+
+    KCMP_FILE = 0
+    KCMP_VM = 1
+    KCMP_FILES = 2
+    KCMP_FS = 3
+    KCMP_SIGHAND = 4
+    KCMP_IO = 5
+    KCMP_SYSVSEM = 6
+    KCMP_EPOLL_TFD = 7
+
+
+class MembarrierCmd(IntFlag):
+    """What membarrier does; the set of those that it can or has registered."""
+
+    MEMBARRIER_CMD_QUERY = 0x0
+    MEMBARRIER_CMD_GLOBAL = 0x1
+    MEMBARRIER_CMD_GLOBAL_EXPEDITED = 0x2
+    MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED = 0x4
+    MEMBARRIER_CMD_PRIVATE_EXPEDITED = 0x8
+    MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED = 0x10
+    MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE = 0x20
+    MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE = 0x40
+    MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ = 0x80
+    MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ = 0x100
+    MEMBARRIER_CMD_GET_REGISTRATIONS = 0x200
+    MEMBARRIER_CMD_SHARED = 0x1
+
+
+class MembarrierFlag(IntFlag):
+    """Flags of membarrier."""
+
+    MEMBARRIER_CMD_FLAG_CPU = 0x1
+
+
+class RseqFlag(IntFlag):
+    """Flags of rseq."""
+
+    RSEQ_FLAG_UNREGISTER = 0x1
+    RSEQ_FLAG_SLICE_EXT_DEFAULT_ON = 0x2
+
+
+class RseqCsFlag(IntFlag):
+    """Flags in the area that rseq registers, and in the old critical sections."""
+
+    RSEQ_CS_FLAG_NO_RESTART_ON_PREEMPT = 0x1
+    RSEQ_CS_FLAG_NO_RESTART_ON_SIGNAL = 0x2
+    RSEQ_CS_FLAG_NO_RESTART_ON_MIGRATE = 0x4
+    RSEQ_CS_FLAG_SLICE_EXT_AVAILABLE = 0x10
+    RSEQ_CS_FLAG_SLICE_EXT_ENABLED = 0x20
+
+
+class RseqCpuId(IntEnum):
+    """What stands in the area that rseq registers where there is no CPU number."""
+
+    RSEQ_CPU_ID_UNINITIALIZED = -1
+    RSEQ_CPU_ID_REGISTRATION_FAILED = -2
+
+
+class PrctlOption(IntEnum):
+    """What prctl gets, sets or does."""
+
+    PR_SET_PDEATHSIG = 1
+    PR_GET_PDEATHSIG = 2
+    PR_GET_DUMPABLE = 3
+    PR_SET_DUMPABLE = 4
+    PR_GET_UNALIGN = 5
+    PR_SET_UNALIGN = 6
+    PR_GET_KEEPCAPS = 7
+    PR_SET_KEEPCAPS = 8
+    PR_GET_FPEMU = 9
+    PR_SET_FPEMU = 10
+    PR_GET_FPEXC = 11
+    PR_SET_FPEXC = 12
+    PR_GET_TIMING = 13
+    PR_SET_TIMING = 14
+    PR_SET_NAME = 15
+    PR_GET_NAME = 16
+    PR_GET_ENDIAN = 19
+    PR_SET_ENDIAN = 20
+    PR_GET_SECCOMP = 21
+    PR_SET_SECCOMP = 22
+    PR_CAPBSET_READ = 23
+    PR_CAPBSET_DROP = 24
+    PR_GET_TSC = 25
+    PR_SET_TSC = 26
+    PR_GET_SECUREBITS = 27
+    PR_SET_SECUREBITS = 28
+    PR_SET_TIMERSLACK = 29
+    PR_GET_TIMERSLACK = 30
+    PR_TASK_PERF_EVENTS_DISABLE = 31
+    PR_TASK_PERF_EVENTS_ENABLE = 32
+    PR_MCE_KILL = 33
+    PR_MCE_KILL_GET = 34
+    PR_SET_MM = 35
+    PR_SET_PTRACER = 1499557217
+    PR_SET_CHILD_SUBREAPER = 36
+    PR_GET_CHILD_SUBREAPER = 37
+    PR_SET_NO_NEW_PRIVS = 38
+    PR_GET_NO_NEW_PRIVS = 39
+    PR_GET_TID_ADDRESS = 40
+    PR_SET_THP_DISABLE = 41
+    PR_GET_THP_DISABLE = 42
+    PR_MPX_ENABLE_MANAGEMENT = 43
+    PR_MPX_DISABLE_MANAGEMENT = 44
+    PR_SET_FP_MODE = 45
+    PR_GET_FP_MODE = 46
+    PR_CAP_AMBIENT = 47
+    PR_SVE_SET_VL = 50
+    PR_SVE_GET_VL = 51
+    PR_GET_SPECULATION_CTRL = 52
+    PR_SET_SPECULATION_CTRL = 53
+    PR_PAC_RESET_KEYS = 54
+    PR_SET_TAGGED_ADDR_CTRL = 55
+    PR_GET_TAGGED_ADDR_CTRL = 56
+    PR_SET_IO_FLUSHER = 57
+    PR_GET_IO_FLUSHER = 58
+    PR_SET_SYSCALL_USER_DISPATCH = 59
+    PR_PAC_SET_ENABLED_KEYS = 60
+    PR_PAC_GET_ENABLED_KEYS = 61
+    PR_SCHED_CORE = 62
+    PR_SME_SET_VL = 63
+    PR_SME_GET_VL = 64
+    PR_SET_MDWE = 65
+    PR_GET_MDWE = 66
+    PR_SET_VMA = 1398164801
+    PR_GET_AUXV = 1096112214
+    PR_SET_MEMORY_MERGE = 67
+    PR_GET_MEMORY_MERGE = 68
+    PR_RISCV_V_SET_CONTROL = 69
+    PR_RISCV_V_GET_CONTROL = 70
+    PR_RISCV_SET_ICACHE_FLUSH_CTX = 71
+    PR_PPC_GET_DEXCR = 72
+    PR_PPC_SET_DEXCR = 73
+    PR_GET_SHADOW_STACK_STATUS = 74
+    PR_SET_SHADOW_STACK_STATUS = 75
+    PR_LOCK_SHADOW_STACK_STATUS = 76
+    PR_TIMER_CREATE_RESTORE_IDS = 77
+    PR_FUTEX_HASH = 78
+    PR_RSEQ_SLICE_EXTENSION = 79
+    PR_GET_CFI = 80
+    PR_SET_CFI = 81
+
+
+class PrUnalign(IntFlag):
+    """What an unaligned access does, where PR_SET_UNALIGN is supported."""
+
+    PR_UNALIGN_NOPRINT = 0x1
+    PR_UNALIGN_SIGBUS = 0x2
+
+
+class PrFpemu(IntFlag):
+    """What a floating-point operation that is emulated does."""
+
+    PR_FPEMU_NOPRINT = 0x1
+    PR_FPEMU_SIGFPE = 0x2
+
+
+class PrFpExc(IntFlag):
+    """Floating-point exceptions and their mode, on PowerPC."""
+
+    PR_FP_EXC_SW_ENABLE = 0x80
+    PR_FP_EXC_DIV = 0x10000
+    PR_FP_EXC_OVF = 0x20000
+    PR_FP_EXC_UND = 0x40000
+    PR_FP_EXC_RES = 0x80000
+    PR_FP_EXC_INV = 0x100000
+    PR_FP_EXC_DISABLED = 0x0
+    PR_FP_EXC_NONRECOV = 0x1
+    PR_FP_EXC_ASYNC = 0x2
+    PR_FP_EXC_PRECISE = 0x3
+
+
+class PrTiming(IntEnum):
+    """How the processor time of a process is measured."""
+
+    PR_TIMING_STATISTICAL = 0
+    PR_TIMING_TIMESTAMP = 1
+
+
+class PrEndian(IntEnum):
+    """Byte orders that a process can run in, on PowerPC."""
+
+    PR_ENDIAN_BIG = 0
+    PR_ENDIAN_LITTLE = 1
+    PR_ENDIAN_PPC_LITTLE = 2
+
+
+class PrTsc(IntEnum):
+    """Whether the time-stamp counter can be read."""
+
+    PR_TSC_ENABLE = 1
+    PR_TSC_SIGSEGV = 2
+
+
+class Securebit(IntFlag):
+    """How user id 0 and capabilities go together, and locks on that."""
+
+    SECBIT_NOROOT = 0x1
+    SECBIT_NOROOT_LOCKED = 0x2
+    SECBIT_NO_SETUID_FIXUP = 0x4
+    SECBIT_NO_SETUID_FIXUP_LOCKED = 0x8
+    SECBIT_KEEP_CAPS = 0x10
+    SECBIT_KEEP_CAPS_LOCKED = 0x20
+    SECBIT_NO_CAP_AMBIENT_RAISE = 0x40
+    SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED = 0x80
+    SECBIT_EXEC_RESTRICT_FILE = 0x100
+    SECBIT_EXEC_RESTRICT_FILE_LOCKED = 0x200
+    SECBIT_EXEC_DENY_INTERACTIVE = 0x400
+    SECBIT_EXEC_DENY_INTERACTIVE_LOCKED = 0x800
+
+
+class PrMceKill(IntEnum):
+    """Whether PR_MCE_KILL sets a policy or clears it."""
+
+    PR_MCE_KILL_CLEAR = 0
+    PR_MCE_KILL_SET = 1
+
+
+class PrMceKillPolicy(IntEnum):
+    """When a process is told of memory that has gone bad."""
+
+    PR_MCE_KILL_LATE = 0
+    PR_MCE_KILL_EARLY = 1
+    PR_MCE_KILL_DEFAULT = 2
+
+
+class PrSetMm(IntEnum):
+    """Which part of the memory map's description PR_SET_MM sets."""
+
+    PR_SET_MM_START_CODE = 1
+    PR_SET_MM_END_CODE = 2
+    PR_SET_MM_START_DATA = 3
+    PR_SET_MM_END_DATA = 4
+    PR_SET_MM_START_STACK = 5
+    PR_SET_MM_START_BRK = 6
+    PR_SET_MM_BRK = 7
+    PR_SET_MM_ARG_START = 8
+    PR_SET_MM_ARG_END = 9
+    PR_SET_MM_ENV_START = 10
+    PR_SET_MM_ENV_END = 11
+    PR_SET_MM_AUXV = 12
+    PR_SET_MM_EXE_FILE = 13
+    PR_SET_MM_MAP = 14
+    PR_SET_MM_MAP_SIZE = 15
+
+
+class PrSetPtracer(IntEnum):
+    """The number that lets any process trace the caller."""
+
+    PR_SET_PTRACER_ANY = 18446744073709551615
+
+
+class PrThpDisable(IntFlag):
+    """What PR_SET_THP_DISABLE leaves alone."""
+
+    PR_THP_DISABLE_EXCEPT_ADVISED = 0x2
+
+
+class PrFpMode(IntFlag):
+    """Modes of the floating-point registers, on MIPS."""
+
+    PR_FP_MODE_FR = 0x1
+    PR_FP_MODE_FRE = 0x2
+
+
+class PrCapAmbient(IntEnum):
+    """What PR_CAP_AMBIENT does with the ambient set."""
+
+    PR_CAP_AMBIENT_IS_SET = 1
+    PR_CAP_AMBIENT_RAISE = 2
+    PR_CAP_AMBIENT_LOWER = 3
+    PR_CAP_AMBIENT_CLEAR_ALL = 4
+
+
+class PrSve(IntFlag):
+    """Vector lengths and what goes with them, on arm64 with SVE."""
+
+    PR_SVE_VL_LEN_MASK = 0xffff
+    PR_SVE_VL_INHERIT = 0x20000
+    PR_SVE_SET_VL_ONEXEC = 0x40000
+
+
+class PrSme(IntFlag):
+    """Vector lengths and what goes with them, on arm64 with SME."""
+
+    PR_SME_VL_LEN_MASK = 0xffff
+    PR_SME_VL_INHERIT = 0x20000
+    PR_SME_SET_VL_ONEXEC = 0x40000
+
+
+class PrSpeculation(IntEnum):
+    """Kinds of speculation that can be controlled."""
+
+    PR_SPEC_STORE_BYPASS = 0
+    PR_SPEC_INDIRECT_BRANCH = 1
+    PR_SPEC_L1D_FLUSH = 2
+
+
+class PrSpeculationCtrl(IntFlag):
+    """Whether a kind of speculation is on, and can be changed."""
+
+    PR_SPEC_NOT_AFFECTED = 0x0
+    PR_SPEC_PRCTL = 0x1
+    PR_SPEC_ENABLE = 0x2
+    PR_SPEC_DISABLE = 0x4
+    PR_SPEC_FORCE_DISABLE = 0x8
+    PR_SPEC_DISABLE_NOEXEC = 0x10
+
+
+class PrPacKey(IntFlag):
+    """Pointer-authentication keys, on arm64."""
+
+    PR_PAC_APIAKEY = 0x1
+    PR_PAC_APIBKEY = 0x2
+    PR_PAC_APDAKEY = 0x4
+    PR_PAC_APDBKEY = 0x8
+    PR_PAC_APGAKEY = 0x10
+
+
+class PrTaggedAddr(IntFlag):
+    """What tags in addresses mean, on arm64 and RISC-V."""
+
+    PR_TAGGED_ADDR_ENABLE = 0x1
+    PR_MTE_TCF_NONE = 0x0
+    PR_MTE_TCF_SYNC = 0x2
+    PR_MTE_TCF_ASYNC = 0x4
+    PR_MTE_TCF_MASK = 0x6
+    PR_MTE_TAG_MASK = 0x7fff8
+    PR_MTE_STORE_ONLY = 0x80000
+    PR_PMLEN_MASK = 0x7f000000
+
+
+class PrSysDispatch(IntEnum):
+    """Whether system calls are dispatched to user space, and from where."""
+
+    PR_SYS_DISPATCH_OFF = 0
+    PR_SYS_DISPATCH_EXCLUSIVE_ON = 1
+    PR_SYS_DISPATCH_INCLUSIVE_ON = 2
+    PR_SYS_DISPATCH_ON = 1
+
+
+class SyscallDispatchFilter(IntEnum):
+    """What the selector byte of a dispatch says."""
+
+    SYSCALL_DISPATCH_FILTER_ALLOW = 0
+    SYSCALL_DISPATCH_FILTER_BLOCK = 1
+
+
+class PrSchedCore(IntEnum):
+    """What PR_SCHED_CORE does with the cookie that lets threads share a core."""
+
+    PR_SCHED_CORE_GET = 0
+    PR_SCHED_CORE_CREATE = 1
+    PR_SCHED_CORE_SHARE_TO = 2
+    PR_SCHED_CORE_SHARE_FROM = 3
+
+
+class PrSchedCoreScope(IntEnum):
+    """Whom PR_SCHED_CORE acts on."""
+
+    PR_SCHED_CORE_SCOPE_THREAD = 0
+    PR_SCHED_CORE_SCOPE_THREAD_GROUP = 1
+    PR_SCHED_CORE_SCOPE_PROCESS_GROUP = 2
+
+
+class PrMdwe(IntFlag):
+    """How a process is kept from making memory executable."""
+
+    PR_MDWE_REFUSE_EXEC_GAIN = 0x1
+    PR_MDWE_NO_INHERIT = 0x2
+
+
+class PrSetVma(IntEnum):
+    """What PR_SET_VMA sets."""
+
+    PR_SET_VMA_ANON_NAME = 0
+
+
+class PrRiscvV(IntFlag):
+    """Whether vectors can be used now and after an exec, on RISC-V."""
+
+    PR_RISCV_V_VSTATE_CTRL_DEFAULT = 0x0
+    PR_RISCV_V_VSTATE_CTRL_OFF = 0x1
+    PR_RISCV_V_VSTATE_CTRL_ON = 0x2
+    PR_RISCV_V_VSTATE_CTRL_INHERIT = 0x10
+    PR_RISCV_V_VSTATE_CTRL_CUR_MASK = 0x3
+    PR_RISCV_V_VSTATE_CTRL_NEXT_MASK = 0xc
+
+
+class PrRiscvIcache(IntEnum):
+    """Whether an instruction fence may be left to the kernel, on RISC-V."""
+
+    PR_RISCV_CTX_SW_FENCEI_ON = 0
+    PR_RISCV_CTX_SW_FENCEI_OFF = 1
+
+
+class PrRiscvScope(IntEnum):
+    """Whom an instruction fence is for, on RISC-V."""
+
+    PR_RISCV_SCOPE_PER_PROCESS = 0
+    PR_RISCV_SCOPE_PER_THREAD = 1
+
+
+class PrPpcDexcr(IntEnum):
+    """Aspects of dynamic execution control, on PowerPC."""
+
+    PR_PPC_DEXCR_SBHE = 0
+    PR_PPC_DEXCR_IBRTPD = 1
+    PR_PPC_DEXCR_SRAPD = 2
+    PR_PPC_DEXCR_NPHIE = 3
+
+
+class PrPpcDexcrCtrl(IntFlag):
+    """What an aspect of dynamic execution control is set to, on PowerPC."""
+
+    PR_PPC_DEXCR_CTRL_EDITABLE = 0x1
+    PR_PPC_DEXCR_CTRL_SET = 0x2
+    PR_PPC_DEXCR_CTRL_CLEAR = 0x4
+    PR_PPC_DEXCR_CTRL_SET_ONEXEC = 0x8
+    PR_PPC_DEXCR_CTRL_CLEAR_ONEXEC = 0x10
+
+
+class PrShadowStack(IntFlag):
+    """What a shadow stack allows."""
+
+    PR_SHADOW_STACK_ENABLE = 0x1
+    PR_SHADOW_STACK_WRITE = 0x2
+    PR_SHADOW_STACK_PUSH = 0x4
+
+
+class PrTimerRestore(IntEnum):
+    """Whether timer_create takes the id that it is given."""
+
+    PR_TIMER_CREATE_RESTORE_IDS_OFF = 0
+    PR_TIMER_CREATE_RESTORE_IDS_ON = 1
+    PR_TIMER_CREATE_RESTORE_IDS_GET = 2
+
+
+class PrFutexHash(IntEnum):
+    """What PR_FUTEX_HASH does with the process's own futex table."""
+
+    PR_FUTEX_HASH_SET_SLOTS = 1
+    PR_FUTEX_HASH_GET_SLOTS = 2
+
+
+class PrRseqSlice(IntEnum):
+    """What PR_RSEQ_SLICE_EXTENSION does."""
+
+    PR_RSEQ_SLICE_EXTENSION_GET = 1
+    PR_RSEQ_SLICE_EXTENSION_SET = 2
+
+
+class PrRseqSliceFlag(IntFlag):
+    """Whether time slices can be extended."""
+
+    PR_RSEQ_SLICE_EXT_ENABLE = 0x1
+
+
+class PrCfi(IntEnum):
+    """Kinds of control-flow integrity."""
+
+    PR_CFI_BRANCH_LANDING_PADS = 0
+
+
+class PrCfiState(IntFlag):
+    """Whether a kind of control-flow integrity is on, and locked."""
+
+    PR_CFI_ENABLE = 0x1
+    PR_CFI_DISABLE = 0x2
+    PR_CFI_LOCK = 0x4
+
+
+class ArchPrctlOption(IntEnum):
+    """What arch_prctl gets, sets or does."""
+
+    ARCH_SET_GS = 4097
+    ARCH_SET_FS = 4098
+    ARCH_GET_FS = 4099
+    ARCH_GET_GS = 4100
+    ARCH_GET_CPUID = 4113
+    ARCH_SET_CPUID = 4114
+    ARCH_GET_XCOMP_SUPP = 4129
+    ARCH_GET_XCOMP_PERM = 4130
+    ARCH_REQ_XCOMP_PERM = 4131
+    ARCH_GET_XCOMP_GUEST_PERM = 4132
+    ARCH_REQ_XCOMP_GUEST_PERM = 4133
+    ARCH_MAP_VDSO_X32 = 8193
+    ARCH_MAP_VDSO_32 = 8194
+    ARCH_MAP_VDSO_64 = 8195
+    ARCH_GET_UNTAG_MASK = 16385
+    ARCH_ENABLE_TAGGED_ADDR = 16386
+    ARCH_GET_MAX_TAG_BITS = 16387
+    ARCH_FORCE_TAGGED_SVA = 16388
+    ARCH_SHSTK_ENABLE = 20481
+    ARCH_SHSTK_DISABLE = 20482
+    ARCH_SHSTK_LOCK = 20483
+    ARCH_SHSTK_UNLOCK = 20484
+    ARCH_SHSTK_STATUS = 20485
+
+
+class ArchXcomp(IntEnum):
+    """Processor state that must be asked for before use."""
+
+    ARCH_XCOMP_TILECFG = 17
+    ARCH_XCOMP_TILEDATA = 18
+
+
+class ArchShstk(IntFlag):
+    """Features of the shadow stack."""
+
+    ARCH_SHSTK_SHSTK = 0x1
+    ARCH_SHSTK_WRSS = 0x2
+
+
+class LdtContents(IntEnum):
+    """What a segment holds: bits 1 and 2 of a UserDesc's flags."""
+
+    MODIFY_LDT_CONTENTS_DATA = 0
+    MODIFY_LDT_CONTENTS_STACK = 1
+    MODIFY_LDT_CONTENTS_CODE = 2
+
+
+class PtraceRequest(IntEnum):
+    """What ptrace does."""
+
+    PTRACE_TRACEME = 0
+    PTRACE_PEEKTEXT = 1
+    PTRACE_PEEKDATA = 2
+    PTRACE_PEEKUSR = 3
+    PTRACE_POKETEXT = 4
+    PTRACE_POKEDATA = 5
+    PTRACE_POKEUSR = 6
+    PTRACE_CONT = 7
+    PTRACE_KILL = 8
+    PTRACE_SINGLESTEP = 9
+    PTRACE_GETREGS = 12
+    PTRACE_SETREGS = 13
+    PTRACE_GETFPREGS = 14
+    PTRACE_SETFPREGS = 15
+    PTRACE_ATTACH = 16
+    PTRACE_DETACH = 17
+    PTRACE_GETFPXREGS = 18
+    PTRACE_SETFPXREGS = 19
+    PTRACE_OLDSETOPTIONS = 21
+    PTRACE_SYSCALL = 24
+    PTRACE_GET_THREAD_AREA = 25
+    PTRACE_SET_THREAD_AREA = 26
+    PTRACE_ARCH_PRCTL = 30
+    PTRACE_SYSEMU = 31
+    PTRACE_SYSEMU_SINGLESTEP = 32
+    PTRACE_SINGLEBLOCK = 33
+    PTRACE_SETOPTIONS = 16896
+    PTRACE_GETEVENTMSG = 16897
+    PTRACE_GETSIGINFO = 16898
+    PTRACE_SETSIGINFO = 16899
+    PTRACE_GETREGSET = 16900
+    PTRACE_SETREGSET = 16901
+    PTRACE_SEIZE = 16902
+    PTRACE_INTERRUPT = 16903
+    PTRACE_LISTEN = 16904
+    PTRACE_PEEKSIGINFO = 16905
+    PTRACE_GETSIGMASK = 16906
+    PTRACE_SETSIGMASK = 16907
+    PTRACE_SECCOMP_GET_FILTER = 16908
+    PTRACE_SECCOMP_GET_METADATA = 16909
+    PTRACE_GET_SYSCALL_INFO = 16910
+    PTRACE_GET_RSEQ_CONFIGURATION = 16911
+    PTRACE_SET_SYSCALL_USER_DISPATCH_CONFIG = 16912
+    PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG = 16913
+    PTRACE_SET_SYSCALL_INFO = 16914
+
+
+class PtraceOption(IntFlag):
+    """What stops a traced thread beside signals, and how."""
+
+    PTRACE_O_TRACESYSGOOD = 0x1
+    PTRACE_O_TRACEFORK = 0x2
+    PTRACE_O_TRACEVFORK = 0x4
+    PTRACE_O_TRACECLONE = 0x8
+    PTRACE_O_TRACEEXEC = 0x10
+    PTRACE_O_TRACEVFORKDONE = 0x20
+    PTRACE_O_TRACEEXIT = 0x40
+    PTRACE_O_TRACESECCOMP = 0x80
+    PTRACE_O_EXITKILL = 0x100000
+    PTRACE_O_SUSPEND_SECCOMP = 0x200000
+
+
+class PtraceEvent(IntEnum):
+    """Why a traced thread stopped: bits 16 and up of the status that wait4 tells."""
+
+    PTRACE_EVENT_FORK = 1
+    PTRACE_EVENT_VFORK = 2
+    PTRACE_EVENT_CLONE = 3
+    PTRACE_EVENT_EXEC = 4
+    PTRACE_EVENT_VFORK_DONE = 5
+    PTRACE_EVENT_EXIT = 6
+    PTRACE_EVENT_SECCOMP = 7
+    PTRACE_EVENT_STOP = 128
+
+
+class PtraceEventmsg(IntEnum):
+    """What PTRACE_GETEVENTMSG tells at a stop for a system call."""
+
+    PTRACE_EVENTMSG_SYSCALL_ENTRY = 1
+    PTRACE_EVENTMSG_SYSCALL_EXIT = 2
+
+
+class PtraceSyscallInfoOp(IntEnum):
+    """What kind of stop a PtraceSyscallInfo describes."""
+
+    PTRACE_SYSCALL_INFO_NONE = 0
+    PTRACE_SYSCALL_INFO_ENTRY = 1
+    PTRACE_SYSCALL_INFO_EXIT = 2
+    PTRACE_SYSCALL_INFO_SECCOMP = 3
+
+
+class PtracePeeksiginfoFlag(IntFlag):
+    """Whose queue PTRACE_PEEKSIGINFO reads."""
+
+    PTRACE_PEEKSIGINFO_SHARED = 0x1
+
+
+class ElfNote(IntEnum):
+    """Sets of registers and other notes: what PTRACE_GETREGSET and PTRACE_SETREGSET name, and core files hold."""
+
+    NT_PRSTATUS = 1
+    NT_PRFPREG = 2
+    NT_PRPSINFO = 3
+    NT_TASKSTRUCT = 4
+    NT_AUXV = 6
+    NT_SIGINFO = 1397311305
+    NT_FILE = 1179208773
+    NT_PRXFPREG = 1189489535
+    NT_386_TLS = 512
+    NT_386_IOPERM = 513
+    NT_X86_XSTATE = 514
+    NT_X86_SHSTK = 516
+    NT_X86_XSAVE_LAYOUT = 517
+
+
+class AuditArch(IntEnum):
+    """Machines and their calling conventions, as seccomp and ptrace tell them."""
+
+    AUDIT_ARCH_AARCH64 = 3221225655
+    AUDIT_ARCH_ALPHA = 3221262374
+    AUDIT_ARCH_ARCOMPACT = 1073741917
+    AUDIT_ARCH_ARCOMPACTBE = 93
+    AUDIT_ARCH_ARCV2 = 1073742019
+    AUDIT_ARCH_ARCV2BE = 195
+    AUDIT_ARCH_ARM = 1073741864
+    AUDIT_ARCH_ARMEB = 40
+    AUDIT_ARCH_C6X = 1073741964
+    AUDIT_ARCH_C6XBE = 140
+    AUDIT_ARCH_CRIS = 1073741900
+    AUDIT_ARCH_CSKY = 1073742076
+    AUDIT_ARCH_FRV = 21569
+    AUDIT_ARCH_H8300 = 46
+    AUDIT_ARCH_HEXAGON = 164
+    AUDIT_ARCH_I386 = 1073741827
+    AUDIT_ARCH_IA64 = 3221225522
+    AUDIT_ARCH_M32R = 88
+    AUDIT_ARCH_M68K = 4
+    AUDIT_ARCH_MICROBLAZE = 189
+    AUDIT_ARCH_MIPS = 8
+    AUDIT_ARCH_MIPSEL = 1073741832
+    AUDIT_ARCH_MIPS64 = 2147483656
+    AUDIT_ARCH_MIPS64N32 = 2684354568
+    AUDIT_ARCH_MIPSEL64 = 3221225480
+    AUDIT_ARCH_MIPSEL64N32 = 3758096392
+    AUDIT_ARCH_NDS32 = 1073741991
+    AUDIT_ARCH_NDS32BE = 167
+    AUDIT_ARCH_NIOS2 = 1073741937
+    AUDIT_ARCH_OPENRISC = 92
+    AUDIT_ARCH_PARISC = 15
+    AUDIT_ARCH_PARISC64 = 2147483663
+    AUDIT_ARCH_PPC = 20
+    AUDIT_ARCH_PPC64 = 2147483669
+    AUDIT_ARCH_PPC64LE = 3221225493
+    AUDIT_ARCH_RISCV32 = 1073742067
+    AUDIT_ARCH_RISCV64 = 3221225715
+    AUDIT_ARCH_S390 = 22
+    AUDIT_ARCH_S390X = 2147483670
+    AUDIT_ARCH_SH = 42
+    AUDIT_ARCH_SHEL = 1073741866
+    AUDIT_ARCH_SH64 = 2147483690
+    AUDIT_ARCH_SHEL64 = 3221225514
+    AUDIT_ARCH_SPARC = 2
+    AUDIT_ARCH_SPARC64 = 2147483691
+    AUDIT_ARCH_TILEGX = 3221225663
+    AUDIT_ARCH_TILEGX32 = 1073742015
+    AUDIT_ARCH_TILEPRO = 1073742012
+    AUDIT_ARCH_UNICORE = 1073741934
+    AUDIT_ARCH_X86_64 = 3221225534
+    AUDIT_ARCH_XTENSA = 94
+    AUDIT_ARCH_LOONGARCH32 = 1073742082
+    AUDIT_ARCH_LOONGARCH64 = 3221225730

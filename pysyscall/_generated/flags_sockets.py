@@ -195,6 +195,10 @@ class SocketLevel(IntEnum):
     SOL_UDP = 17
     SOL_IPV6 = 41
     SOL_ICMPV6 = 58
+    SOL_CAN_BASE = 100
+    SOL_CAN_RAW = 101
+    SOL_CAN_ISOTP = 106
+    SOL_CAN_J1939 = 107
     SOL_SCTP = 132
     SOL_UDPLITE = 136
     SOL_RAW = 255
@@ -525,3 +529,47 @@ class NetlinkOption(IntEnum):
     NETLINK_CAP_ACK = 10
     NETLINK_EXT_ACK = 11
     NETLINK_GET_STRICT_CHK = 12
+
+
+class InterfaceFlag(IntFlag):
+    """The state of a network interface."""
+
+    IFF_UP = 0x1
+    IFF_BROADCAST = 0x2
+    IFF_DEBUG = 0x4
+    IFF_LOOPBACK = 0x8
+    IFF_POINTOPOINT = 0x10
+    IFF_NOTRAILERS = 0x20
+    IFF_RUNNING = 0x40
+    IFF_NOARP = 0x80
+    IFF_PROMISC = 0x100
+    IFF_ALLMULTI = 0x200
+    IFF_MASTER = 0x400
+    IFF_SLAVE = 0x800
+    IFF_MULTICAST = 0x1000
+    IFF_PORTSEL = 0x2000
+    IFF_AUTOMEDIA = 0x4000
+    IFF_DYNAMIC = 0x8000
+    IFF_LOWER_UP = 0x10000
+    IFF_DORMANT = 0x20000
+    IFF_ECHO = 0x40000
+
+
+class ScmType(IntEnum):
+    """What a control message at level SOL_SOCKET carries."""
+
+    SCM_RIGHTS = 1
+    SCM_CREDENTIALS = 2
+    SCM_SECURITY = 3
+    SCM_PIDFD = 4
+    SCM_TIMESTAMP = 29
+    SCM_TIMESTAMPNS = 35
+    SCM_TIMESTAMPING = 37
+    SCM_WIFI_STATUS = 41
+    SCM_TIMESTAMPING_OPT_STATS = 54
+    SCM_TIMESTAMPING_PKTINFO = 58
+    SCM_TXTIME = 61
+    SCM_DEVMEM_LINEAR = 78
+    SCM_DEVMEM_DMABUF = 79
+    SCM_TS_OPT_ID = 81
+    SCM_INQ = 84

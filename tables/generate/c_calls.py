@@ -79,6 +79,7 @@ def _call(call: Call) -> str:
         "result_of": str(call.signature.index(result.operand) if result.operand else -1),
         "eintr": f"EINTR_{call.eintr.upper()}",
         "clock": str(_argument_of(call, "ClockId")),
+        "relative": str(_relative(call)),
         "timeout": str(_argument_of(call, "msec")),
         "vdso": call.vdso,
     }
@@ -100,6 +101,12 @@ def _call(call: Call) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _relative(call: Call) -> int:
+    """The duration that is measured anew where the kernel doesn't say what is left of it."""
+    told = any(value.rule.engine == "KIND_REMAINING" for value in call.values)
+    return -1 if told else _argument_of(call, "timespec")
 
 
 def _argument_of(call: Call, word: str) -> int:
@@ -141,6 +148,7 @@ def _argument(call: Call, value: Value) -> Iterator[tuple[str, str]]:
     if value.struct is not None:
         yield "type", f"STRUCT_{value.struct.name}"
         yield "size", str(value.struct.size)
+        yield "items", value.kind.count if value.kind.count.isdigit() else "0"
     elif engine in ("KIND_DATA_OUT", "KIND_NAMES_OUT"):
         yield "size", "1"
     elif rule.cell and rule.pointer:
@@ -159,7 +167,8 @@ def _argument(call: Call, value: Value) -> Iterator[tuple[str, str]]:
 
 def _range_of_length(call: Call, value: Value) -> tuple[int, int]:
     low, high = call.values[value.length].range
-    return max(low, 0), high
+    # Of a long the product with a struct's size would not fit in 64 bits.
+    return max(low, 0), min(high, kinds.S32[1])
 
 
 def _of(call: Call, value: Value) -> int:

@@ -22,6 +22,8 @@ def index(table: Table) -> str:
             "    STRUCT_COUNT,",
             "};",
             "",
+            f"enum {{ SOCKADDR_COUNT = {len(_of_one_family(table))} }};",
+            "",
             "#endif",
             "",
         ]
@@ -34,7 +36,13 @@ def structs(table: Table) -> str:
     parts.append("const struct_info struct_table[STRUCT_COUNT] = {")
     parts += [_entry(struct) for struct in table.structs.values()]
     parts.append("};\n")
+    places = ", ".join(f"STRUCT_{struct.name}" for struct in _of_one_family(table))
+    parts.append(f"const uint16_t sockaddr_index[SOCKADDR_COUNT] = {{{places}}};\n")
     return "\n".join(parts)
+
+
+def _of_one_family(table: Table) -> list[Struct]:
+    return [struct for struct in table.structs.values() if struct.family]
 
 
 def _shown(struct: Struct) -> list[Field]:
@@ -43,7 +51,7 @@ def _shown(struct: Struct) -> list[Field]:
 
 def _tables(struct: Struct) -> str:
     lines = [f"static const struct_field {struct.name}_fields[] = {{"]
-    lines += [f"    {{{', '.join(_stored(field))}}}," for field in _shown(struct)]
+    lines += [f"    {{{', '.join(_stored(struct, field))}}}," for field in _shown(struct)]
     lines += [f"    {{{', '.join(_computed(struct, value))}}}," for value in struct.computed]
     lines += ["};", "", f"static PyGetSetDef {struct.name}_getset[] = {{"]
     names = [field.name for field in _shown(struct)] + [value.name for value in struct.computed]
@@ -58,8 +66,9 @@ def _tables(struct: Struct) -> str:
     return "\n".join(lines)
 
 
-def _stored(field: Field) -> Iterator[str]:
+def _stored(struct: Struct, field: Field) -> Iterator[str]:
     yield f'.name = "{field.name}"'
+    yield f".owner = STRUCT_{struct.name}"
     yield f".type = {field.engine}"
     yield f".offset = {field.offset}"
     yield f".size = {field.size}"
@@ -71,6 +80,7 @@ def _stored(field: Field) -> Iterator[str]:
 def _computed(struct: Struct, value: Computed) -> Iterator[str]:
     fraction = struct.field(value.fraction)
     yield f'.name = "{value.name}"'
+    yield f".owner = STRUCT_{struct.name}"
     yield f".type = FIELD_{value.unit.upper()}"
     yield f".offset = {struct.field(value.whole).offset}"
     yield f".fraction = {fraction.offset}"

@@ -64,7 +64,11 @@ _AREAS = {
     "events": ("Events", "Wait for descriptors to become ready."),
     "clocks": ("Clocks", "Tell the time, and sleep."),
     "system": ("System", "The machine as a whole."),
-    "signals": ("Signals", "The numbers of the signals."),
+    "signals": ("Signals", "Handle, block, send and read signals, and wait for them."),
+    "async_io": ("Asynchronous I/O", "Requests that go on while the program does."),
+    "sockaddrs": ("Socket addresses", "What the fields of an address hold."),
+    "sockopts": ("Socket options", "What options and control messages hold."),
+    "sockproto": ("Rarer protocols", "Options and control messages of the rarer protocols."),
     "ipc": ("Inter-process communication", "Shared memory, semaphores and message queues."),
     "security": ("Security", "Rights, filters and keys."),
 }
@@ -86,7 +90,8 @@ def docstring(call: Call) -> str:
         parts.append("Danger:\n" + _wrap(_sentence(call.danger), 4))
     parts.append(_wrap(f"Kernel: `{prototype(call)}`", 0))
     source = f"System call {call.kernel.number}, in Linux since {call.kernel.since}."
-    parts.append(f"{source} Source: the man page {call.man}.")
+    origin = f"the man page {call.man}" if call.man else "the kernel's source"
+    parts.append(f"{source} Source: {origin}.")
     return "\n\n".join(parts) + "\n"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 
-from tables.calls import Call, Table, Value
+from tables.calls import Call, Command, Table, Value
 from tables.enums import Enum
 
 
@@ -77,6 +77,7 @@ def names(table: Table) -> str:
         '"""Where each lazily loaded name lives, and which names `import *` takes."""\n',
         f"ENUMS = {_dict(enums)}\n",
         f"CONSTANTS = {_dict(constants)}\n",
+        f"STRUCTS = {_list(list(table.structs))}\n",
         "# Typed functions in Python, with the module of `pysyscall.calls` that has them.",
         f"WRAPPED: dict[str, str] = {_dict(wrapped)}\n",
         "# Those of the builtins' names (open, ...) are left out, so that nothing is shadowed.",
@@ -143,6 +144,16 @@ def _call(call: Call) -> dict[str, object]:
         "note": call.note,
         "man": call.man,
         "reason": call.reason,
+        "commands": tuple(_command(command) for command in call.commands),
+    }
+
+
+def _command(command: Command) -> dict[str, object]:
+    return {
+        "when": command.when,
+        "arguments": tuple((value.name, str(value.kind)) for value in command.values),
+        "result": str(command.result),
+        "doc": command.doc,
     }
 
 

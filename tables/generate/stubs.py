@@ -10,8 +10,9 @@ from tables.structs import Struct
 _FAST_HEAD = '''\
 """The system calls that are made straight from C, and the structs that they take and fill."""
 
-from collections.abc import Iterable
-from typing import Any, ClassVar, Literal, NoReturn, Self, TypeAlias, final, overload
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Literal, NoReturn, Self, SupportsIndex, TypeAlias
+from typing import final, overload
 
 from _typeshed import BytesPath, FileDescriptorLike, ReadableBuffer, StrOrBytesPath, StrPath
 from _typeshed import WriteableBuffer
@@ -66,6 +67,7 @@ def _struct(struct: Struct) -> str:
         item = " | ".join(sorted(types))
         lines += [
             "    def __len__(self, /) -> int: ...",
+            f"    def __iter__(self, /) -> Iterator[{item}]: ...",
             f"    def __getitem__(self, index: int, /) -> {item}: ...",
         ]
     return "\n".join(lines) + "\n"

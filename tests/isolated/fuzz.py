@@ -7,6 +7,9 @@ import errno
 import json
 import os
 import random
+import re
+import resource
+import select
 import subprocess
 import sys
 import time
@@ -20,8 +23,11 @@ Recipe: TypeAlias = Any  # see hostile.py
 
 CALLS = tuple(call for call in table.calls() if call.binding == "fast")
 
-ERRNOS = (0, errno.EPERM, errno.EINVAL, errno.ENOSYS)
-"""What the calls get from the filter, a worker each."""
+ERRNOS = (0, errno.EPERM, errno.EINVAL, errno.ENOSYS, errno.ERANGE)
+"""What the calls get from the filter, a worker each; EINVAL and ERANGE may ask for more room."""
+
+PATIENCE = 60
+"""How many seconds a call may take that never reaches the kernel."""
 
 SABOTAGED = ["list", "bytearray", "__buffer__ empties", "bytearray", "bytearray", "bytearray"]
 
@@ -37,14 +43,20 @@ PLAUSIBLE: dict[str, tuple[Recipe, ...]] = {
     "out option": ("None", 16, "bytearray"),
     "in timespec": (1, "0.5", "Timespec"),
     "in cpuset": ("range", "set"),
-    "in OpenHow": ("OpenHow", ["tuple", 0, 0]),
-    "in Rlimit": ("Rlimit", ["tuple", 1, 2], "None"),
-    "in EpollEvent": ("EpollEvent", ["tuple", 1, 2]),
+    "in sigset": ("signals", "range", "set"),
+    "argv": ("strings", "2000 strings", "string saboteurs", ["tuple", "str", "Path"]),
+    "envp": ("environment", "bytes environment", "environment of 0", "mapping saboteurs", "dict"),
+    "in gid[": ("ids", "20000 ids", "number saboteurs", ["list", 1, "__index__ returns 0"]),
     "inout PollFd": ("polls", "2000 polls", "poll saboteurs", ["list", "PollFd"]),
-    "out EpollEvent": (1, 5000, 2**31 - 1),
-    "": (0, 1, 2, 0o100, -1, "fileno returns 0", "fileno empties"),
 }
 """Arguments that get through the conversion, by how the argument's kind begins."""
+
+INTEGERS: tuple[Recipe, ...] = (0, 1, 2, 0o100, -1, "fileno returns 0", "fileno empties")
+"""The same for every other kind."""
+
+
+ROOM = 2**30
+"""How many bytes of address space a worker gets beyond those it starts with."""
 
 
 class Died(AssertionError):
@@ -71,9 +83,21 @@ class Worker:
             text=True,
         )
         self.names: list[str] = self._read("start")
+        # A buffer as large as can be comes back whole where the kernel does not shorten it.
+        pages = int(Path(f"/proc/{self.child.pid}/statm").read_text().split()[0])
+        limit = pages * resource.getpagesize() + ROOM
+        resource.prlimit(self.child.pid, resource.RLIMIT_AS, (limit, limit))
+        # Some calls would do harm, were it not for the filter. getpid() gets no error from the
+        # kernel, close(-1) does; the worker itself complains where an error should have come.
+        name, args = ("getpid", []) if answer else ("close", [-1])
+        outcome = self.call(name, args, {})
+        assert answer or outcome == "NoneType", f"the filter is open: {name} gave {outcome}"
 
     def _read(self, what: str) -> Any:
         assert self.child.stdout is not None
+        if not select.select([self.child.stdout], [], [], PATIENCE)[0]:
+            self.child.kill()
+            raise Died(f"{what}: no answer within {PATIENCE} seconds")
         line = self.child.stdout.readline()
         if not line:
             raise Died(f"{what}: the worker ended with {self.child.wait()}")
@@ -93,7 +117,18 @@ class Worker:
 
 
 def plausible(kind: str) -> tuple[Recipe, ...]:
-    return next(recipes for start, recipes in PLAUSIBLE.items() if kind.startswith(start))
+    found = next((recipes for start, recipes in PLAUSIBLE.items() if kind.startswith(start)), ())
+    if parts := re.fullmatch(r"(in|inout|out) ([A-Z]\w*)(\[\w+\])?\??", kind):
+        direction, name, several = parts.groups()
+        fields = ["fields", name]
+        if direction == "out":
+            found = (1, 5000, 2**31 - 1)
+        elif several:
+            found = (*found, ["list", name, fields], ["iterator", fields, fields], ["tuple"])
+        else:
+            found = (name, fields)
+    found = found or INTEGERS
+    return (*found, "None") if kind.endswith("?") else found
 
 
 def random_recipe(source: random.Random, names: list[str], kind: str, depth: int = 0) -> Recipe:

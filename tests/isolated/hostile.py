@@ -1,7 +1,8 @@
 """Objects made to break the conversion of arguments, each known by a name or a recipe.
 
 A recipe is plain JSON, so that a failure can be repeated: an int is itself, a str names an entry
-of `MAKERS`, and a list is a container by its first item: `["list", 1, "bytearray"]`.
+of `MAKERS`, and a list is a container by its first item: `["list", 1, "bytearray"]`, or the fields
+of a struct: `["fields", "Timespec"]`.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from contextlib import suppress
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import pysyscall
+from pysyscall import table
 
 Recipe: TypeAlias = "int | str | list[Recipe]"
 
@@ -61,6 +64,8 @@ class World:
         made = [self.make(item) for item in items]
         if kind == "tuple":
             return tuple(made)
+        if kind == "fields":
+            return tuple(getattr(made[0], name) for name in made[0].__match_args__)
         return iter(made) if kind == "iterator" else self.victim(made)
 
 
@@ -153,6 +158,19 @@ class Items:
         return self.items[index]
 
 
+class Environment(Items):
+    """A mapping whose items() returns anything."""
+
+    def __init__(self, items: Any) -> None:
+        self.result = items
+
+    def keys(self) -> Any:
+        raise Hostile("keys")
+
+    def items(self) -> Any:
+        return self.result
+
+
 class Colour(enum.IntFlag):
     RED = 1
 
@@ -185,6 +203,20 @@ def _saboteurs(world: World) -> Any:
     fd = MAKERS["fileno empties"](world)
     return world.victim([(fd, 1), (fd, 1), (0, 1)])
 
+
+def _string_saboteurs(world: World) -> Any:
+    """The same for the strings of a new program."""
+    return world.victim(["a", MAKERS["__fspath__ empties"](world), b"b" * 50, "c"])
+
+
+def _number_saboteurs(world: World) -> Any:
+    return world.victim([1, MAKERS["__index__ empties"](world), 2, 3])
+
+
+STRUCTS = {
+    *(argument.struct for call in table.calls() for argument in call.arguments if argument.struct),
+    *(name for name in dir(pysyscall) if name.startswith("Sockaddr")),
+}
 
 VALUES: dict[str, Any] = {
     "None": None,
@@ -238,11 +270,17 @@ VALUES: dict[str, Any] = {
     "polls": [(0, 1), (1, 4, 0)],
     "2000 polls": [(-1, 1)] * 2000,
     "negative CPUs": [-1, 2**40],
-    **{
-        name: getattr(pysyscall, name)()
-        for name in dir(pysyscall._fast)
-        if isinstance(getattr(pysyscall._fast, name), type)
-    },
+    "signals": [1, 9, 64],
+    "wrong signals": {0, 65, -1, 2**70},
+    "ids": (0, 2**32 - 1),
+    "20000 ids": [7] * 20_000,
+    "strings": ["a", b"b", Path("c"), "\xe9"],
+    "2000 strings": ["x"] * 2000,
+    "wrong strings": ["a\0", 1],
+    "environment": {"A": "b", "C": ""},
+    "bytes environment": MappingProxyType({b"A": b"\xff"}),
+    "wrong environment": {"": "b", "a=b": "c", 1: 2},
+    **{name: getattr(pysyscall, name)() for name in STRUCTS},
     "SockaddrUn with path": pysyscall.SockaddrUn("a"),
     "Timespec too long": pysyscall.Timespec(2**63 - 1, 2**63 - 1),
     "Timespec negative": pysyscall.Timespec(-(2**63), -(2**63)),
@@ -271,6 +309,13 @@ MAKERS: dict[str, Callable[[World], Any]] = {
     "bad generator": lambda world: _failing_generator(),
     "iterator": lambda world: itertools.repeat((0, 1), 3),
     "poll saboteurs": _saboteurs,
+    "string saboteurs": _string_saboteurs,
+    "number saboteurs": _number_saboteurs,
+    **{
+        f"environment of {number}": lambda world, items=items: Environment(items)
+        for number, items in enumerate(([("A", "b")], [("A", 1)], [("A",)], [1], (("A", b"b"),), 5))
+    },
+    "mapping saboteurs": lambda world: world.victim({"A": MAKERS["__fspath__ empties"](world)}),
 }
 _VARIANTS: dict[str, tuple[Any, ...]] = {
     "fileno": (0, -1, 1 << 40, 10**5000, True, None, "1", 1.5, IntLike(1)),

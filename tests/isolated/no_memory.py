@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 from contextlib import suppress
 
 from working import Case, cases, close_spare, folder, lowest_free
@@ -9,11 +11,15 @@ from working import Case, cases, close_spare, folder, lowest_free
 try:
     from _testcapi import remove_mem_hooks, set_nomemory
 except ImportError:
-    raise SystemExit("this Python has no _testcapi") from None
+    sys.exit("this Python has no _testcapi")
+
+REPETITIONS = 30
+SLACK = 20
+"""Blocks of memory that the interpreter's own caches may take in so many repetitions."""
 
 
-def attempt(case: Case, number: int) -> bool:
-    """Makes the call while allocation `number` fails; False where that was after the call."""
+def fails(case: Case, number: int) -> bool:
+    """Makes the call while allocation `number` fails; False where it doesn't need so many."""
     case.before()
     before, result, done = lowest_free(), None, False
     function, args = case.function, case.args
@@ -37,12 +43,29 @@ def attempt(case: Case, number: int) -> bool:
     return not done
 
 
+def check(case: Case, number: int) -> bool:
+    """The same many times; no memory may be lost."""
+    if not fails(case, number):
+        return False
+    for _ in range(10):
+        gc.collect()
+        before = sys.getallocatedblocks()
+        for _ in range(REPETITIONS):
+            fails(case, number)
+        gc.collect()
+        grown = sys.getallocatedblocks() - before
+        if grown < SLACK:
+            return True
+    raise AssertionError(f"{case}: {grown} blocks are lost at allocation {number}")
+
+
 def main() -> None:
     failures: dict[str, int] = {}
     with folder():
+        gc.freeze()
         for case in cases():
             number = 0
-            while attempt(case, number):
+            while check(case, number):
                 number += 1
                 assert number < 1000, f"{case}: there is no end of MemoryError"
             failures[case.name] = failures.get(case.name, 0) + number

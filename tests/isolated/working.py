@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 import os
-import pickle
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
@@ -314,7 +312,7 @@ def structs() -> Iterator[Case]:
         yield Case(f"{name}.replace", lambda value=value, given=given: value.replace(**given))
         yield Case(f"{name}.from_bytes", kind.from_bytes, (bytes(value),))
         yield Case(f"{name} fields", lambda v=value, f=fields: [getattr(v, key) for key in f])
-        for use in (repr, hash, bytes, memoryview, copy.copy, pickle.dumps):
+        for use in (repr, hash, bytes, memoryview, kind.to_bytes, kind.__reduce__):
             yield Case(f"{use.__name__} of {name}", use, (value,))
         yield Case(f"{name} ==", value.__eq__, (kind(),))
         if hasattr(kind, "__len__"):
