@@ -39,15 +39,22 @@ get_scaled(const struct_field *field, const unsigned char *data)
     return sum;
 }
 
+/* How much of the last field the object has: none, where it ends before it. */
+static Py_ssize_t
+used_of(const struct_field *field, const struct_object *object)
+{
+    return object->size > field->offset ? object->size - field->offset : 0;
+}
+
 /* A path up to its NUL; an abstract name begins with one and is bytes to the end; unnamed is the empty str. */
 static PyObject *
 get_sun_path(const struct_field *field, const struct_object *object)
 {
     const char *path = (const char *)object->data + field->offset;
-    Py_ssize_t length = object->size - field->offset;
+    Py_ssize_t length = used_of(field, object);
     if (length > 0 && path[0] == '\0')
         return PyBytes_FromStringAndSize(path, length);
-    return PyUnicode_DecodeFSDefaultAndSize(path, length > 0 ? (Py_ssize_t)strnlen(path, (size_t)length) : 0);
+    return PyUnicode_DecodeFSDefaultAndSize(path, (Py_ssize_t)strnlen(path, (size_t)length));
 }
 
 static PyObject *
@@ -88,7 +95,7 @@ get_one(PyObject *self, const struct_field *field, const unsigned char *at)
         return PyUnicode_DecodeFSDefaultAndSize((const char *)at,
                                                 (Py_ssize_t)strnlen((const char *)at, field->size));
     case FIELD_BYTES: return PyBytes_FromStringAndSize((const char *)at, field->size);
-    case FIELD_TAIL: return PyBytes_FromStringAndSize((const char *)at, object->size - field->offset);
+    case FIELD_TAIL: return PyBytes_FromStringAndSize((const char *)at, used_of(field, object));
     case FIELD_SUN_PATH: return get_sun_path(field, object);
     case FIELD_IPV4: return get_address(AF_INET, at);
     case FIELD_IPV6: return get_address(AF_INET6, at);
@@ -280,6 +287,10 @@ bool
 field_set(struct_object *object, const struct_field *field, PyObject *value)
 {
     unsigned char *at = object->data + field->offset;
+    Py_ssize_t end = field->offset + field->size * (field->items > 1 ? field->items : 1);
+    /* An object that ended before the field now holds it. The last field of some says itself how long it is. */
+    if (object->size < end && field->type != FIELD_TAIL && field->type != FIELD_SUN_PATH)
+        object->size = end;
     if (field->items <= 1)
         return set_one(object, field, at, value);
     PyObject *items = PySequence_Tuple(value);

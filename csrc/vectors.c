@@ -237,6 +237,9 @@ strings_from(module_state *state, const signature *sig, int i, PyObject *value, 
     PyObject *held = PyTuple_New(count + 1);
     PyObject *array = PyBytes_FromStringAndSize(NULL, (count + 1) * (Py_ssize_t)sizeof(char *));
     bool good = held != NULL && array != NULL;
+    /* Code that runs meanwhile must not find it half made. */
+    if (held != NULL)
+        PyObject_GC_UnTrack(held);
     for (Py_ssize_t k = 0; good && k < count; k++) {
         PyObject *item = PyTuple_GET_ITEM(items, k);
         PyObject *text = NULL;
