@@ -2,7 +2,15 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include "interpreter.h"
 #include "trampoline.h"
+
+#ifdef PYSYSCALL_INTERPRET
+/* A quick build: one instance of the engine serves all calls. */
+#define run_call interpret
+#else
+#define run_call trampoline
+#endif
 
 #include "generated/calls.inc"
 

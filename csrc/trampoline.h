@@ -159,7 +159,7 @@ trampoline(const signature *sig, PyObject *module, PyObject *const *args, Py_ssi
     int64_t deadline = 0;
     if (sig->eintr == EINTR_REMAINING && sig->timeout >= 0 && c.reg[sig->timeout] > 0)
         deadline = deadline_after(c.reg[sig->timeout]);
-    stopwatch watch;
+    stopwatch watch = {0};
     if (sig->eintr == EINTR_REMAINING && sig->relative >= 0 && c.reg[sig->relative] != 0)
         watch = (stopwatch){nanoseconds_on(CLOCK_MONOTONIC), m.cells[sig->relative].timespec};
     long result;

@@ -214,22 +214,30 @@ string_from(module_state *state, const signature *sig, int i, PyObject *item, bo
     return text;
 }
 
+/* The items() of a mapping, as a tuple. */
+static PyObject *
+pairs_of(const signature *sig, int i, PyObject *value)
+{
+    PyObject *name = PyUnicode_InternFromString("items"), *method = NULL;
+    bool good = name != NULL && optional_attribute(value, name, &method);
+    Py_XDECREF(name);
+    if (!good)
+        return NULL;
+    if (method == NULL) {
+        refuse_type(sig, i, value);
+        return NULL;
+    }
+    PyObject *pairs = PyObject_CallNoArgs(method);
+    PyObject *tuple = pairs != NULL ? PySequence_Tuple(pairs) : NULL;
+    Py_DECREF(method);
+    Py_XDECREF(pairs);
+    return tuple;
+}
+
 PyObject *
 strings_from(module_state *state, const signature *sig, int i, PyObject *value, bool mapping, long *address)
 {
-    PyObject *source = value;
-    if (mapping) {
-        if (!PyMapping_Check(value) || PySequence_Check(value) > PyObject_HasAttrString(value, "keys")) {
-            refuse_type(sig, i, value);
-            return NULL;
-        }
-        source = PyMapping_Items(value);
-        if (source == NULL)
-            return NULL;
-    }
-    PyObject *items = fast_sequence(sig, i, source);
-    if (mapping)
-        Py_DECREF(source);
+    PyObject *items = mapping ? pairs_of(sig, i, value) : fast_sequence(sig, i, value);
     if (items == NULL)
         return NULL;
     /* What is handed out holds the strings and, last, the array that points at them. */

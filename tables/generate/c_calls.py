@@ -96,7 +96,7 @@ def _call(call: Call) -> str:
         "static PyObject *",
         f"call_{call.name}(PyObject *m, PyObject *const *args, Py_ssize_t n, PyObject *names)",
         "{",
-        f"    return trampoline(&sig_{call.name}, m, args, n, names);",
+        f"    return run_call(&sig_{call.name}, m, args, n, names);",
         "}",
         "",
     ]

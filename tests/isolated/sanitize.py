@@ -1,7 +1,8 @@
 """Builds `_fast` with AddressSanitizer and UndefinedBehaviorSanitizer, and attacks it.
 
-`sanitize.py [PYTEST ARGUMENT ...]`: without arguments the tests of hostile input, structs, leaks,
-interrupts and the run time. The build goes to a temporary folder; nothing in the tree changes.
+`sanitize.py [PYTEST ARGUMENT ...]`: without arguments the tests of hostile input, structs,
+interrupts and the run time, then the scripts that look for leaks. The build goes to a temporary
+folder; nothing in the tree changes.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 SANITIZERS = "address,undefined"
 TESTS = (
-    *("test_bad_input.py", "test_hostile.py", "test_interrupts.py", "test_leaks.py"),
-    *("test_runtime.py", "test_structs.py"),
+    *("test_bad_buffers.py", "test_bad_input.py", "test_hostile.py", "test_interrupts.py"),
+    *("test_runtime.py", "test_struct_bytes.py", "test_structs.py"),
 )
+# Under LeakSanitizer: what memory is lost when all has ended.
+SCRIPTS = (("leaks.py", "10"), ("no_memory.py",))
 
 
 def build(folder: Path) -> Path:
@@ -36,8 +39,7 @@ def build(folder: Path) -> Path:
         check=True,
     )
     ignored = shutil.ignore_patterns("*.so", "__pycache__")
-    package = library / "pysyscall"
-    shutil.copytree(ROOT / "pysyscall", package, ignore=ignored, dirs_exist_ok=True)
+    shutil.copytree(ROOT / "pysyscall", library / "pysyscall", ignore=ignored, dirs_exist_ok=True)
     return library
 
 
@@ -51,36 +53,37 @@ def runtime_library(name: str) -> str:
     return found
 
 
+def run(library: Path, report: Path, arguments: list[str | Path], *, leaks: bool) -> bool:
+    """Runs Python with the sanitized package; whether all went well."""
+    options = f"halt_on_error=1:abort_on_error=1:log_path={report}"
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join((str(library), str(ROOT))),
+        # CPython's own allocator would hide most errors from the sanitizer.
+        "PYTHONMALLOC": "malloc",
+        "LD_PRELOAD": " ".join(map(runtime_library, ("libasan.so", "libubsan.so"))),
+        "ASAN_OPTIONS": f"{options}:detect_leaks={leaks:d}:allocator_may_return_null=1",
+        "UBSAN_OPTIONS": f"{options}:print_stacktrace=1",
+    }
+    # The current directory comes first in the path, so it must not be the tree.
+    ended = subprocess.run([sys.executable, *arguments], cwd=library, env=environment)
+    return ended.returncode == 0
+
+
 def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        library = build(folder)
-        log = folder / "report"
-        options = f"halt_on_error=1:abort_on_error=1:log_path={log}"
-        environment = {
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join((str(library), str(ROOT))),
-            # CPython's own allocator would hide most errors from the sanitizer.
-            "PYTHONMALLOC": "malloc",
-            "LD_PRELOAD": " ".join(map(runtime_library, ("libasan.so", "libubsan.so"))),
-            # CPython itself never frees all that it takes.
-            "ASAN_OPTIONS": f"{options}:detect_leaks=0:allocator_may_return_null=1",
-            "UBSAN_OPTIONS": f"{options}:print_stacktrace=1",
-        }
-        arguments = sys.argv[1:] or [str(ROOT / "tests" / test) for test in TESTS]
-        # The current directory comes first in the path, so it must not be the tree.
-        result = subprocess.run(
-            [
-                *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"),
-                *("-c", ROOT / "pyproject.toml", "--rootdir", ROOT, *arguments),
-            ],
-            cwd=library,
-            env=environment,
-        )
+        library, report = build(folder), folder / "report"
+        tests = sys.argv[1:] or [str(ROOT / "tests" / test) for test in TESTS]
+        pytest = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", ROOT / "pyproject.toml"]
+        good = run(library, report, [*pytest, "--rootdir", ROOT, *tests], leaks=False)
+        for script, *arguments in () if sys.argv[1:] else SCRIPTS:
+            path = Path(__file__).with_name(script)
+            good = run(library, report, [path, *arguments], leaks=True) and good
         reports = sorted(folder.glob("report.*"))
-        for report in reports:
-            print(report.read_text())
-        return 1 if reports else result.returncode
+        for found in reports:
+            print(found.read_text())
+        return 0 if good and not reports else 1
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import socket
 import sys
 import tempfile
@@ -13,10 +14,11 @@ from dataclasses import dataclass
 from functools import partial
 from operator import attrgetter, getitem
 from pathlib import Path
-from types import GetSetDescriptorType
+from types import GetSetDescriptorType, MappingProxyType
 from typing import Any
 
 import pysyscall
+from pysyscall import raw
 
 SPARE, OTHER = 900, 901
 """Descriptors that a call may close or make."""
@@ -73,14 +75,20 @@ class Case:
     args: tuple[Any, ...] = ()
     before: Callable[[], object] = nothing
     after: Callable[[Any], object] = nothing
+    raises: type[Exception] | None = None
 
     def __str__(self) -> str:
         return f"{self.name}{tuple(map(type, self.args))}"
 
     def run(self) -> None:
         self.before()
-        result = self.function(*self.args)
-        self.after(result)
+        try:
+            result = self.function(*self.args)
+        except Exception as error:
+            if self.raises is None or not isinstance(error, self.raises):
+                raise
+        else:
+            self.after(result)
 
 
 def case(
@@ -88,8 +96,9 @@ def case(
     *args: Any,
     before: Callable[[], object] = nothing,
     after: Callable[[Any], object] = nothing,
+    raises: type[Exception] | None = None,
 ) -> Case:
-    return Case(name, getattr(pysyscall, name), args, before, after)
+    return Case(name, getattr(pysyscall, name), args, before, after, raises)
 
 
 def spare(*_: object) -> None:
@@ -211,6 +220,15 @@ def files() -> Iterator[Case]:
     for name, where in (("chown", "file"), ("fchown", file), ("lchown", "link")):
         yield case(name, where, -1, -1)
     yield case("umask", 0o022)
+    for times in (((1, 2), (3, 4)), [pysyscall.Timespec(1)] * 2, None):
+        yield case("utimensat", None, "file", times)
+    with suppress(OSError):
+        os.setxattr("file", "user.name", b"value" * 1000)
+        for data in (b"value", bytearray(5000)):
+            yield case("setxattr", "file", "user.name", data)
+        yield case("getxattr", "file", "user.name")
+        yield case("getxattr", "file", b"user.name")
+        yield case("listxattr", "file")
     yield case("truncate", "file", 5000)
     yield case("ftruncate", file, 5000)
     yield case("fsync", file)
@@ -286,6 +304,28 @@ def others() -> Iterator[Case]:
         yield case(name, 0)
     yield case("sched_setaffinity", 0, os.sched_getaffinity(0))
     yield case("sched_setaffinity", 0, [*os.sched_getaffinity(0)])
+    for mask in ((), [10], {12, 64}):
+        yield case("rt_sigprocmask", 0, mask, after=lambda _: signal.pthread_sigmask(2, ()))
+        yield case("epoll_pwait", epoll, 1, 0, mask)
+        yield case("signalfd4", -1, mask, 0, after=close)
+    yield case("rt_sigpending")
+    yield case("getpriority", 0, 0)
+    yield case("adjtimex", ())
+    yield case("adjtimex", pysyscall.Timex())
+    if os.geteuid() == 0:
+        yield case("setgroups", os.getgroups())
+        yield case("setgroups", [Number(group) for group in os.getgroups()])
+    semaphores = pysyscall.semget(0, 1, 0o600)
+    try:
+        for operations in ([(0, 1, 0), (0, -1, 0)], (pysyscall.Sembuf(0, 1), (0, -1)) * 10):
+            yield case("semop", semaphores, operations)
+            yield case("semtimedop", semaphores, operations, 0.5)
+    finally:
+        raw.syscall(pysyscall.Sysno.semctl, semaphores, 0, 0)
+    for strings in ([], ["a", b"b", Path("c"), "\xe9"], ("x",) * 100):
+        for environment in ({}, {"A": "b", b"C": b""}, MappingProxyType({"A": Path("b")})):
+            yield case("execve", "missing", strings, environment, raises=OSError)
+            yield case("execveat", None, b"missing", strings, environment, raises=OSError)
     yield case("kill", pid, 0)
     yield case("tgkill", pid, pid, 0)
     yield case("getrusage", 0)
