@@ -16,13 +16,6 @@ from pysyscall._fast import *  # noqa: F403
 
 __version__ = "0.1.0"
 
-# Names that need another module, which is imported when the name is first used.
-_LAZY = {
-    "Sysno": ("pysyscall._generated.sysno", "Sysno"),
-    "SyscallInfo": ("pysyscall.table", "SyscallInfo"),
-    "lookup": ("pysyscall.table", "lookup"),
-    "syscall": ("pysyscall.checked", "syscall"),
-}
 _SUBMODULES = ("checked", "flags", "raw", "table")
 
 
@@ -31,21 +24,18 @@ def __getattr__(name: str) -> object:
 
     if name in _SUBMODULES:
         return import_module(f"pysyscall.{name}")
-    if name in _LAZY:
-        module, attribute = _LAZY[name]
-        value = getattr(import_module(module), attribute)
-    elif name == "__all__":
+    if name == "__all__":
         from pysyscall._generated.names import EXPORTS
 
-        value = [*EXPORTS, *_LAZY]
+        value: object = EXPORTS
     elif name.startswith("_"):
         raise AttributeError(f"module 'pysyscall' has no attribute {name!r}")
     else:
         from pysyscall import flags
-        from pysyscall._generated.names import STRUCTS, WRAPPED
+        from pysyscall._generated.names import MODULES, STRUCTS
 
-        if name in WRAPPED:
-            value = getattr(import_module(f"pysyscall.calls.{WRAPPED[name]}"), name)
+        if name in MODULES:
+            value = getattr(import_module(MODULES[name]), name)
         elif name in STRUCTS:
             value = getattr(import_module("pysyscall._fast"), name)
         else:
@@ -58,6 +48,6 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     from pysyscall import flags
-    from pysyscall._generated.names import STRUCTS, WRAPPED
+    from pysyscall._generated.names import MODULES, STRUCTS
 
-    return sorted({*globals(), *_LAZY, *_SUBMODULES, *STRUCTS, *WRAPPED, *dir(flags)})
+    return sorted({*globals(), *_SUBMODULES, *STRUCTS, *MODULES, *dir(flags)})

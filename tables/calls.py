@@ -22,6 +22,7 @@ from tables.rows import CArg, KernelRow, TableError
 from tables.structs import Struct
 
 FOLDER = Path(__file__).with_name("calls")
+OFFERED = Path(__file__).with_name("offered.toml")
 
 Binding = Literal["fast", "wrapped", "untyped", "raw_only"]
 Eintr = Literal["retry", "raise", "done", "remaining"]
@@ -169,6 +170,8 @@ class Table:
     enums: dict[str, Enum]
     structs: dict[str, Struct]
     calls: dict[str, Call]
+    offered: dict[str, list[str]]
+    """What the package offers beside all this: the names of each module."""
 
     @property
     def areas(self) -> dict[str, list[Call]]:
@@ -200,7 +203,8 @@ def load(folder: Path = FOLDER) -> Table:
     for call in calls.values():
         if call.replaced_by and call.replaced_by not in reader.rows:
             raise TableError(f"{call.name}: replaced_by: there is no call '{call.replaced_by}'")
-    return Table(kernel, all_enums, all_structs, calls)
+    offered = tomllib.loads(OFFERED.read_text())
+    return Table(kernel, all_enums, all_structs, calls, offered)
 
 
 def _with_commands(row: dict[str, Any], others: dict[str, Any]) -> dict[str, Any]:

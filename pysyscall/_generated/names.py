@@ -5318,8 +5318,12 @@ STRUCTS = [
     "XattrArgs",
 ]
 
-# Typed functions in Python, with the module of `pysyscall.calls` that has them.
-WRAPPED: dict[str, str] = {
+# Typed calls in Python and what else there is, with the module of each.
+MODULES = {
+    "Sysno": "pysyscall._generated.sysno",
+    "syscall": "pysyscall.checked",
+    "SyscallInfo": "pysyscall.table",
+    "lookup": "pysyscall.table",
 }
 
 # Those of the builtins' names (open, ...) are left out, so that nothing is shadowed.
@@ -5572,7 +5576,9 @@ EXPORTS = [
     "Statmount",
     "Statx",
     "StatxTimestamp",
+    "SyscallInfo",
     "Sysinfo",
+    "Sysno",
     "TcpAoAdd",
     "TcpAoDel",
     "TcpAoGetsockopt",
@@ -5765,6 +5771,7 @@ EXPORTS = [
     "listxattr",
     "listxattrat",
     "llistxattr",
+    "lookup",
     "lremovexattr",
     "lseek",
     "lsetxattr",
@@ -5908,6 +5915,7 @@ EXPORTS = [
     "sync",
     "sync_file_range",
     "syncfs",
+    "syscall",
     "sysinfo",
     "tee",
     "tgkill",

@@ -26,6 +26,7 @@ _FILES: dict[str, Callable[[Table], str]] = {
     "pysyscall/_generated/names.py": modules.names,
     "pysyscall/_generated/rows.py": modules.rows,
     "pysyscall/_generated/sysno.py": modules.sysno,
+    "pysyscall/_generated/wrapped.py": modules.wrapped,
     "docs/reference/index.md": docs.index,
     "docs/unlike_os.md": docs.unlike_os,
 }

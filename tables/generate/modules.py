@@ -63,27 +63,42 @@ def names(table: Table) -> str:
         for member in enum.members
         if member.name not in enum.shares
     }
-    public = [*table.structs]
+    modules = {name: module for module, names in table.offered.items() for name in names}
     for call in table.calls.values():
-        public += [call.name, *call.aliases] if call.typed else []
-    wrapped = {
-        name: call.area
-        for call in table.calls.values()
-        if call.binding == "wrapped"
-        for name in (call.name, *call.aliases)
-    }
+        if call.binding == "wrapped":
+            modules |= dict.fromkeys((call.name, *call.aliases), f"pysyscall.calls.{call.area}")
+    public = {*table.structs, *modules}
+    for call in table.calls.values():
+        public |= {call.name, *call.aliases} if call.typed else set()
     hidden = {name for name in public if hasattr(builtins, name)}
     parts = [
         '"""Where each lazily loaded name lives, and which names `import *` takes."""\n',
         f"ENUMS = {_dict(enums)}\n",
         f"CONSTANTS = {_dict(constants)}\n",
         f"STRUCTS = {_list(list(table.structs))}\n",
-        "# Typed functions in Python, with the module of `pysyscall.calls` that has them.",
-        f"WRAPPED: dict[str, str] = {_dict(wrapped)}\n",
+        "# Typed calls in Python and what else there is, with the module of each.",
+        f"MODULES = {_dict(modules)}\n",
         "# Those of the builtins' names (open, ...) are left out, so that nothing is shadowed.",
-        f"EXPORTS = {_list(sorted(set(public) - hidden))}\n",
+        f"EXPORTS = {_list(sorted(public - hidden))}\n",
     ]
     return "\n".join(parts)
+
+
+def wrapped(table: Table) -> str:
+    """What `pysyscall.calls` must know of a call to make it."""
+    lines = [
+        '"""The calls that are typed in Python: number, first kernel, what becomes of EINTR."""',
+        "",
+        "CALLS: dict[str, tuple[int, str, str]] = {",
+        *(
+            f'    "{call.name}": ({call.kernel.number}, "{call.kernel.since}", "{call.eintr}"),'
+            for call in table.calls.values()
+            if call.binding == "wrapped"
+        ),
+        "}",
+        "",
+    ]
+    return "\n".join(lines)
 
 
 def _dict(mapping: dict[str, str]) -> str:

@@ -171,31 +171,27 @@ def package(table: Table) -> str:
     names = [*sorted(table.structs), *calls, *aliases]
     enums = sorted(table.enums)
     constants = sorted(line.split(" =")[0] for line in _constants(table))
-    hidden = {name for name in names if hasattr(builtins, name)}
-    offered = sorted({*names, "Sysno", "SyscallInfo", "lookup", "syscall"} - hidden)
-    wrapped: dict[str, list[str]] = {}
+    modules = {module: list(names) for module, names in table.offered.items()}
     for call in table.calls.values():
         if call.binding == "wrapped":
-            wrapped.setdefault(call.area, []).extend((call.name, *call.aliases))
-            offered = sorted({*offered, call.name, *call.aliases} - set(dir(builtins)))
+            module = modules.setdefault(f"pysyscall.calls.{call.area}", [])
+            module += [call.name, *call.aliases]
+    offered = {*names}.union(*modules.values()) - {*dir(builtins)}
     imports = [
-        f"from pysyscall.calls.{area} import {', '.join(f'{name} as {name}' for name in names)}"
-        for area, names in sorted(wrapped.items())
+        f"from {module} import {', '.join(f'{name} as {name}' for name in sorted(names))}"
+        for module, names in sorted(modules.items())
     ]
     lines = [
         '"""Every Linux system call of x86-64: typed, decoded and fast."""',
         "",
         "from pysyscall import checked as checked, flags as flags, raw as raw, table as table",
         f"from pysyscall._fast import {', '.join(f'{name} as {name}' for name in names)}",
-        "from pysyscall._generated.sysno import Sysno as Sysno",
         "from pysyscall.flags import "
         + ", ".join(f"{name} as {name}" for name in [*enums, *constants]),
         *imports,
-        "from pysyscall.checked import syscall as syscall",
-        "from pysyscall.table import SyscallInfo as SyscallInfo, lookup as lookup",
         "",
         "__version__: str",
-        f"__all__ = {offered!r}",
+        f"__all__ = {sorted(offered)!r}",
         "",
     ]
     return "\n".join(lines)
