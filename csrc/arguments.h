@@ -98,6 +98,74 @@ convert_option_in(const signature *sig, call *c, room *m, int i, PyObject *value
     return true;
 }
 
+ALWAYS_INLINE bool
+convert_regset_out(const signature *sig, call *c, room *m, int i, PyObject *value)
+{
+    if (!convert_bytes_out(sig, c, m, i, value))
+        return false;
+    size_t size = c->viewed[i]          ? (size_t)m->view[i].len
+                  : c->owned[i] != NULL ? (size_t)PyBytes_GET_SIZE(c->owned[i])
+                                        : m->heap.size;
+    m->cells[i].vector = (struct iovec){(void *)c->reg[i], size};
+    c->reg[i] = (long)&m->cells[i];
+    return true;
+}
+
+/* A value of which nothing is known: an int as it is, a writable buffer in place, a copy of any other. */
+ALWAYS_INLINE bool
+convert_any(const signature *sig, call *c, room *m, int i, PyObject *value)
+{
+    if (value == NULL || value == Py_None) {
+        c->reg[i] = 0;
+        return true;
+    }
+    if (PyIndex_Check(value)) {
+        PyObject *number = PyNumber_Index(value);
+        if (number == NULL)
+            return false;
+        c->reg[i] = PyLong_AsLong(number);
+        if (c->reg[i] == -1 && PyErr_Occurred()) {
+            PyErr_Clear();
+            bool good = convert_word(sig, i, number, &c->reg[i]);
+            Py_DECREF(number);
+            return good;
+        }
+        Py_DECREF(number);
+        return true;
+    }
+    if (PyObject_GetBuffer(value, &m->view[i], PyBUF_WRITABLE) == 0) {
+        c->viewed[i] = true;
+        c->reg[i] = (long)m->view[i].buf;
+        set_length(sig, c, m, i, m->view[i].len);
+        return true;
+    }
+    PyErr_Clear();
+    if (!convert_buffer(sig, i, -1, value, false, &m->view[i]))
+        return false;
+    /* The kernel may write there, and what it reads beyond the end is 0. */
+    size_t size = (size_t)m->view[i].len;
+    unsigned char *copy = size < SCRATCH_BYTES ? m->scratch : NULL;
+    if (copy == NULL && memory_take(&m->heap, size))
+        copy = m->heap.data;
+    if (copy != NULL) {
+        memset(copy, 0, size < SCRATCH_BYTES ? SCRATCH_BYTES : size);
+        memcpy(copy, m->view[i].buf, size);
+        set_length(sig, c, m, i, (long)size);
+    }
+    PyBuffer_Release(&m->view[i]);
+    c->reg[i] = (long)copy;
+    return copy != NULL;
+}
+
+/* The length of argument `i`, which stands in a struct argument before it. */
+ALWAYS_INLINE long
+counted(const signature *sig, const call *c, int i)
+{
+    uint32_t count;
+    memcpy(&count, (const char *)c->reg[sig->args[i].counted_in] + sig->args[i].count_offset, sizeof(count));
+    return (long)count;
+}
+
 /* Converts argument `i`, which Python gives as `value` (NULL where it was left out). */
 ALWAYS_INLINE bool
 convert(module_state *state, const signature *sig, call *c, room *m, int i, PyObject *value)
@@ -148,7 +216,17 @@ convert(module_state *state, const signature *sig, call *c, room *m, int i, PyOb
             c->reg[i] = (long)PyBytes_AS_STRING(c->owned[i]);
         }
         return true;
-    case KIND_BYTES_IN: return convert_bytes_in(sig, c, m, i, value);
+    case KIND_BYTES_IN:
+        if (!convert_bytes_in(sig, c, m, i, value))
+            return false;
+        if (a->is_counted) {
+            long length = c->viewed[i] ? m->view[i].len : PyBytes_GET_SIZE(value);
+            if (length != counted(sig, c, i))
+                return refuse(sig, i, PyExc_ValueError,
+                              "must have the %ld bytes that the struct says, not %ld", counted(sig, c, i),
+                              length);
+        }
+        return true;
     case KIND_BYTES_OUT: return convert_bytes_out(sig, c, m, i, value);
     case KIND_STRUCT_IN:
         return convert_struct_in(state, sig, c, m, i, a->optional && value == NULL ? Py_None : value);
@@ -160,6 +238,11 @@ convert(module_state *state, const signature *sig, call *c, room *m, int i, PyOb
         set_length(sig, c, m, i, a->size);
         return true;
     case KIND_STRUCT_INOUT:
+        if (a->nullable && (value == NULL || value == Py_None)) {
+            c->reg[i] = 0;
+            set_length(sig, c, m, i, 0);
+            return true;
+        }
         c->owned[i] = struct_copy(state, a->type, value);
         if (c->owned[i] == NULL)
             return PyErr_Occurred() ? false : refuse_type(sig, i, value);
@@ -181,6 +264,11 @@ convert(module_state *state, const signature *sig, call *c, room *m, int i, PyOb
         set_length(sig, c, m, i, number);
         return true;
     case KIND_STRUCTS_OUT:
+        if (a->length < 0) {
+            number = a->is_counted ? counted(sig, c, i) : a->items;
+            c->reg[i] = (long)room_for(m, (size_t)number * a->size);
+            return c->reg[i] != 0;
+        }
         if (!int_in_place(value, &number) || number < a->min || number > a->max)
             if (!convert_int(sig, i, value, &number))
                 return false;
@@ -199,16 +287,24 @@ convert(module_state *state, const signature *sig, call *c, room *m, int i, PyOb
         m->cells[i].timespec.tv_nsec = -1;
         c->reg[i] = (long)&m->cells[i];
         return true;
-    case KIND_CELL_IN:
+    case KIND_CELLS_IN:
+    case KIND_CELLS_INOUT:
         if (a->nullable && (value == NULL || value == Py_None)) {
             c->reg[i] = 0;
             return true;
         }
+        c->reg[i] = (long)&m->cells[i];
+        if (a->items > 1)
+            return integers_into(sig, i, value, m->cells[i].bytes);
+        if (a->is_fd)
+            return convert_fd(state, sig, i, value, &m->cells[i].offset);
+        if (a->size == 8 && !a->is_signed)
+            return convert_word(sig, i, value, &m->cells[i].offset);
         if (!int_in_place(value, &number) || number < a->min || number > a->max)
             if (!convert_int(sig, i, value, &number))
                 return false;
+        /* The kernel reads the lower `size` bytes. */
         m->cells[i].offset = number;
-        c->reg[i] = (long)&m->cells[i];
         return true;
     case KIND_CELLS_OUT:
         /* Some calls succeed without writing: wait4 with WNOHANG. */
@@ -221,9 +317,58 @@ convert(module_state *state, const signature *sig, call *c, room *m, int i, PyOb
         c->reg[i] = (long)m->heap.data;
         set_length(sig, c, m, i, number);
         return true;
+    case KIND_TEXT_OUT:
+        memset(m->scratch, 0, (size_t)a->max);
+        c->reg[i] = (long)m->scratch;
+        return true;
+    case KIND_FPROG_IN:
+        if (!structs_from(state, sig, i, value, &m->heap, &number))
+            return false;
+        if (number > UINT16_MAX)
+            return refuse(sig, i, PyExc_ValueError, "must hold at most %d items, not %ld", UINT16_MAX,
+                          number);
+        m->cells[i].program = (struct sock_fprog){(unsigned short)number, (void *)m->heap.data};
+        c->reg[i] = (long)&m->cells[i];
+        return true;
+    case KIND_REGSET_IN:
+        if (!convert_bytes_in(sig, c, m, i, value))
+            return false;
+        m->cells[i].vector.iov_len = c->viewed[i] ? (size_t)m->view[i].len : (size_t)PyBytes_GET_SIZE(value);
+        m->cells[i].vector.iov_base = (void *)c->reg[i];
+        c->reg[i] = (long)&m->cells[i];
+        return true;
+    case KIND_REGSET_OUT: return convert_regset_out(sig, c, m, i, value);
+    case KIND_SEMVALS_IN:
+    case KIND_SEMVALS_OUT: {
+        long count = semaphores_in(c->reg[0]);
+        if (count < 0) {
+            raise_errno(sig, count, NULL, NULL);
+            return false;
+        }
+        if (a->kind == KIND_SEMVALS_OUT) {
+            if (!memory_take(&m->heap, (size_t)count * a->size))
+                return false;
+            m->cells[i].length = (int)count;
+        }
+        else {
+            if (!integers_from(sig, i, value, &m->heap, &number))
+                return false;
+            if (number != count)
+                return refuse(sig, i, PyExc_ValueError,
+                              "must hold a value for each of the set's %ld semaphores, not %ld", count,
+                              number);
+        }
+        c->reg[i] = (long)m->heap.data;
+        return true;
+    }
+    case KIND_ANY: return convert_any(sig, c, m, i, value);
     case KIND_DATA_OUT:
     case KIND_NAMES_OUT:
     case KIND_ITEMS_OUT:
+        if (a->length < 0) {
+            c->reg[i] = (long)room_for(m, (size_t)a->max);
+            return c->reg[i] != 0;
+        }
         number = smaller(a->max, SCRATCH_BYTES / a->size);
         set_length(sig, c, m, i, number);
         c->reg[i] = (long)m->scratch;
@@ -309,6 +454,7 @@ release(const signature *sig, call *c, room *m)
         case KIND_ENVP:
         case KIND_STRUCT_OUT: Py_XDECREF(c->owned[i]); break;
         case KIND_BYTES_OUT:
+        case KIND_REGSET_OUT:
         case KIND_OPTION_OUT:
             Py_XDECREF(c->owned[i]);
             if (c->viewed[i])
@@ -316,7 +462,12 @@ release(const signature *sig, call *c, room *m)
             else if (m->heap.origin != MEMORY_NONE)
                 memory_give_back(&m->heap);
             break;
+        case KIND_ANY:
+            if (m->heap.origin != MEMORY_NONE)
+                memory_give_back(&m->heap);
+            __attribute__((fallthrough));
         case KIND_BYTES_IN:
+        case KIND_REGSET_IN:
         case KIND_OPTION_IN:
             if (c->viewed[i])
                 PyBuffer_Release(&m->view[i]);
@@ -333,6 +484,9 @@ release(const signature *sig, call *c, room *m)
         case KIND_ITEMS_OUT:
         case KIND_DATA_OUT:
         case KIND_NAMES_OUT:
+        case KIND_FPROG_IN:
+        case KIND_SEMVALS_IN:
+        case KIND_SEMVALS_OUT:
             if (m->heap.origin != MEMORY_NONE)
                 memory_give_back(&m->heap);
             break;

@@ -338,10 +338,70 @@ path_result(const char *data, Py_ssize_t length, PyObject *like)
 PyObject *
 integer_result(const unsigned char *data, size_t size, bool is_signed)
 {
+    long value = integer_value(data, size, is_signed);
+    return is_signed ? PyLong_FromLong(value) : PyLong_FromUnsignedLong((unsigned long)value);
+}
+
+long
+integer_value(const unsigned char *data, size_t size, bool is_signed)
+{
     int64_t value = 0;
     memcpy(&value, data, size);
     unsigned unused = 64 - 8 * (unsigned)size;
-    if (is_signed)
-        return PyLong_FromLong((int64_t)((uint64_t)value << unused) >> unused);
-    return PyLong_FromUnsignedLong((unsigned long)value);
+    return is_signed ? (int64_t)((uint64_t)value << unused) >> unused : value;
+}
+
+/* The member that the enumeration itself makes of a value; the value where it refuses. */
+static PyObject *
+make_member(const char *name, PyObject *value)
+{
+    PyObject *flags = PyImport_ImportModule("pysyscall.flags");
+    PyObject *type = flags != NULL ? PyObject_GetAttrString(flags, name) : NULL;
+    PyObject *member = type != NULL ? PyObject_CallOneArg(type, value) : NULL;
+    Py_XDECREF(flags);
+    Py_XDECREF(type);
+    if (member == NULL && PyErr_ExceptionMatches(PyExc_ValueError)) {
+        PyErr_Clear();
+        return Py_NewRef(value);
+    }
+    return member;
+}
+
+/* The members of an enumeration that were made so far; borrowed. */
+static PyObject *
+members_of(module_state *state, const char *name)
+{
+    PyObject *key = PyUnicode_InternFromString(name);
+    if (key == NULL)
+        return NULL;
+    PyObject *known = PyDict_GetItemWithError(state->members, key);
+    if (known == NULL && !PyErr_Occurred()) {
+        known = PyDict_New();
+        if (known != NULL && PyDict_SetItem(state->members, key, known) < 0)
+            Py_CLEAR(known);
+        Py_XDECREF(known);
+    }
+    Py_DECREF(key);
+    return known;
+}
+
+PyObject *
+enum_result(module_state *state, const char *name, long value)
+{
+    /* Combinations of flags are many: no more than these are kept. */
+    enum { KEPT = 256 };
+    PyObject *known = members_of(state, name), *number = PyLong_FromLong(value);
+    PyObject *member = NULL;
+    if (known != NULL && number != NULL)
+        member = Py_XNewRef(PyDict_GetItemWithError(known, number));
+    if (member == NULL && !PyErr_Occurred()) {
+        /* The enumeration is Python code, during which the table of members may be cleared. */
+        Py_INCREF(known);
+        member = make_member(name, number);
+        if (member != NULL && PyDict_GET_SIZE(known) < KEPT && PyDict_SetItem(known, number, member) < 0)
+            Py_CLEAR(member);
+        Py_DECREF(known);
+    }
+    Py_XDECREF(number);
+    return member;
 }

@@ -6,7 +6,9 @@
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <linux/filter.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <time.h>
 
 #include "signature.h"
@@ -18,7 +20,9 @@
 /* Room for what the kernel writes behind a pointer. */
 typedef union {
     struct timespec timespec;
-    int64_t offset;
+    long offset;
+    struct iovec vector;
+    struct sock_fprog program;
     int length;
     uint64_t mask;
     unsigned char bytes[16];
@@ -117,7 +121,11 @@ struct timespec less(struct timespec duration, int64_t nanoseconds);
 /* The result of an out-path, with or without its NUL: str, or bytes where `like` is bytes or a PathLike over bytes. */
 PyObject *path_result(const char *data, Py_ssize_t length, PyObject *like);
 
+/* A member of the enumeration of that name, or an int where it has no such member. */
+PyObject *enum_result(module_state *state, const char *name, long value);
+
 /* An unsigned or signed little-endian integer of `size` bytes. */
+long integer_value(const unsigned char *data, size_t size, bool is_signed);
 PyObject *integer_result(const unsigned char *data, size_t size, bool is_signed);
 
 #endif

@@ -2,6 +2,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include "family.h"
 #include "interpreter.h"
 #include "trampoline.h"
 
@@ -61,7 +62,8 @@ fast_exec(PyObject *module)
     module_state *state = state_of(module);
     state->fileno = PyUnicode_InternFromString("fileno");
     state->fspath = PyUnicode_InternFromString("__fspath__");
-    if (state->fileno == NULL || state->fspath == NULL)
+    state->members = PyDict_New();
+    if (state->fileno == NULL || state->fspath == NULL || state->members == NULL)
         return -1;
     vdso_enable(true);
     for (size_t k = 0; aliases[k].name != NULL; k++) {
@@ -81,6 +83,7 @@ fast_traverse(PyObject *module, visitproc visit, void *arg)
     const module_state *state = state_of(module);
     for (unsigned k = 0; k < STRUCT_COUNT; k++)
         Py_VISIT(state->struct_types[k]);
+    Py_VISIT(state->members);
     return 0;
 }
 
@@ -90,6 +93,7 @@ fast_clear(PyObject *module)
     module_state *state = state_of(module);
     for (unsigned k = 0; k < STRUCT_COUNT; k++)
         Py_CLEAR(state->struct_types[k]);
+    Py_CLEAR(state->members);
     return 0;
 }
 

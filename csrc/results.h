@@ -40,11 +40,31 @@ take_out(module_state *state, const signature *sig, call *c, room *m, int i, lon
                    : structs_result(state, a->type, m->heap.data, c->reg[a->length]);
     case KIND_STRUCTS_OUT: return structs_result(state, a->type, (const unsigned char *)c->reg[i], result);
     case KIND_CELLS_OUT:
+        if (a->enumeration != NULL)
+            return enum_result(state, a->enumeration,
+                               integer_value(m->cells[i].bytes, a->size, a->is_signed));
+        __attribute__((fallthrough));
+    case KIND_CELLS_INOUT:
         return a->items == 1 ? integer_result(m->cells[i].bytes, a->size, a->is_signed)
                              : integers_result(m->cells[i].bytes, a->size, a->is_signed, a->items, true);
     case KIND_ITEMS_OUT:
         return integers_result((const unsigned char *)c->reg[i], a->size, a->is_signed, result, false);
-    case KIND_DATA_OUT: return PyBytes_FromStringAndSize((const char *)c->reg[i], result);
+    case KIND_TEXT_OUT:
+        return path_result((const char *)m->scratch,
+                           (Py_ssize_t)strnlen((const char *)m->scratch, (size_t)a->max), NULL);
+    case KIND_REGSET_OUT:
+        result = (long)m->cells[i].vector.iov_len;
+        if (c->viewed[i])
+            return PyLong_FromLong(result);
+        if (c->owned[i] == NULL)
+            return PyBytes_FromStringAndSize((const char *)m->heap.data, smaller(result, (long)m->heap.size));
+        object = c->owned[i];
+        c->owned[i] = NULL;
+        return result < PyBytes_GET_SIZE(object) ? shorten(object, result) : object;
+    case KIND_SEMVALS_OUT: return integers_result(m->heap.data, a->size, false, m->cells[i].length, false);
+    case KIND_DATA_OUT:
+        return PyBytes_FromStringAndSize((const char *)c->reg[i],
+                                         smaller(result, a->length >= 0 ? c->reg[a->length] : a->max));
     case KIND_NAMES_OUT: return names_result((const char *)c->reg[i], result);
     case KIND_SIGSET_OUT: return sigset_result(m->cells[i].mask);
     case KIND_PATH_OUT:
@@ -65,7 +85,11 @@ is_out(enum kind kind)
     case KIND_STRUCTS_INOUT:
     case KIND_STRUCTS_OUT:
     case KIND_CELLS_OUT:
+    case KIND_CELLS_INOUT:
     case KIND_ITEMS_OUT:
+    case KIND_TEXT_OUT:
+    case KIND_REGSET_OUT:
+    case KIND_SEMVALS_OUT:
     case KIND_DATA_OUT:
     case KIND_NAMES_OUT:
     case KIND_SIGSET_OUT:
@@ -77,11 +101,20 @@ is_out(enum kind kind)
     }
 }
 
+/* Whether argument `i` is part of the result: not a struct to change that was left out. */
+ALWAYS_INLINE bool
+comes_back(const signature *sig, const call *c, int i)
+{
+    const argument *a = &sig->args[i];
+    return is_out(a->kind) && !(a->kind == KIND_STRUCT_INOUT && a->nullable && c->owned[i] == NULL);
+}
+
 ALWAYS_INLINE PyObject *
-own_result(const signature *sig, long result)
+own_result(module_state *state, const signature *sig, long result)
 {
     switch (sig->result) {
     case RESULT_TRUE: return Py_NewRef(Py_True);
+    case RESULT_ENUM: return enum_result(state, sig->enumeration, result);
     case RESULT_WORD: return PyLong_FromUnsignedLong((unsigned long)result);
     case RESULT_NICE: return PyLong_FromLong(20 - result);
     default: return PyLong_FromLong(result);
@@ -96,16 +129,16 @@ build_result(module_state *state, const signature *sig, call *c, room *m, long r
         sig->result != RESULT_NONE && sig->result != RESULT_COUNT_OF && sig->result != RESULT_READY_OF;
     int items = tells;
     EACH_ARGUMENT (i)
-        items += i < sig->count && is_out(sig->args[i].kind);
+        items += i < sig->count && comes_back(sig, c, i);
     if (items == 0)
         return Py_NewRef(Py_None);
     PyObject *parts[1 + MAX_ARGUMENTS];
     int n = 0;
     bool good = true;
     if (tells)
-        good = (parts[n++] = own_result(sig, result)) != NULL;
+        good = (parts[n++] = own_result(state, sig, result)) != NULL;
     EACH_ARGUMENT (i) {
-        if (i < sig->count && is_out(sig->args[i].kind))
+        if (i < sig->count && comes_back(sig, c, i))
             good = (parts[n++] = good ? take_out(state, sig, c, m, i, result) : NULL) != NULL;
     }
     if (items == 1)

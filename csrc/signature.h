@@ -28,27 +28,35 @@ enum kind {
     KIND_STRUCTS_OUT,   /* an int: the most elements wanted */
     KIND_TIMESPEC_IN,   /* seconds (int or float) or a Timespec */
     KIND_REMAINING,     /* where the kernel writes what is left of the Timespec in argument `of` */
-    KIND_CELL_IN,       /* a 64-bit integer behind a pointer */
-    KIND_CELLS_OUT,     /* `items` integers of `size` bytes */
-    KIND_ITEMS_IN,      /* an iterable of integers of `size` bytes within [min, max] */
-    KIND_ITEMS_OUT,     /* up to `max` integers of `size` bytes; asked for again where few do not suffice */
-    KIND_DATA_OUT,      /* up to `max` bytes; asked for again where few do not suffice */
-    KIND_NAMES_OUT,     /* the same, as names that end in NUL */
-    KIND_PATH_OUT,      /* a path that the kernel writes */
-    KIND_IOVEC_IN,      /* a sequence of readable buffers */
-    KIND_IOVEC_OUT,     /* a sequence of writable buffers */
-    KIND_ARGV,          /* a sequence of str, bytes or PathLike, as an array of strings */
-    KIND_ENVP,          /* a mapping of the same, as "name=value" */
-    KIND_CPUSET_IN,     /* an iterable of CPU numbers */
+    KIND_CELLS_IN,    /* `items` integers of `size` bytes within [min, max]: an int, or an iterable of them */
+    KIND_CELLS_OUT,   /* `items` integers of `size` bytes */
+    KIND_CELLS_INOUT, /* the same; the kernel changes copies, which come back */
+    KIND_ITEMS_IN,    /* an iterable of integers of `size` bytes within [min, max] */
+    KIND_ITEMS_OUT,   /* up to `max` integers of `size` bytes; asked for again where few do not suffice */
+    KIND_DATA_OUT,    /* up to `max` bytes; asked for again where few do not suffice */
+    KIND_NAMES_OUT,   /* the same, as names that end in NUL */
+    KIND_PATH_OUT,    /* a path that the kernel writes */
+    KIND_IOVEC_IN,    /* a sequence of readable buffers */
+    KIND_IOVEC_OUT,   /* a sequence of writable buffers */
+    KIND_ARGV,        /* a sequence of str, bytes or PathLike, as an array of strings */
+    KIND_ENVP,        /* a mapping of the same, as "name=value" */
+    KIND_CPUSET_IN,   /* an iterable of CPU numbers */
     KIND_CPUSET_OUT,
     KIND_SIGSET_IN, /* an iterable of signal numbers */
     KIND_SIGSET_OUT,
     KIND_SOCKADDR_IN, /* a socket-address object */
     KIND_SOCKADDR_OUT,
-    KIND_OPTION_IN,  /* an int, as a C int; or a readable buffer */
-    KIND_OPTION_OUT, /* nothing for a C int; an int for new bytes; or a writable buffer */
-    KIND_CONST,      /* `fallback`, always */
-    KIND_DERIVED,    /* set together with another argument: a length, or the pointer to one */
+    KIND_TEXT_OUT,    /* up to `max` bytes that end with a NUL: str */
+    KIND_FPROG_IN,    /* a sequence of SockFilter, behind a struct sock_fprog */
+    KIND_REGSET_IN,   /* a readable buffer behind a struct iovec */
+    KIND_REGSET_OUT,  /* an int, for new bytes of that size, or a writable buffer; behind a struct iovec */
+    KIND_SEMVALS_IN,  /* an iterable with the value of each semaphore of the set that argument 0 is */
+    KIND_SEMVALS_OUT, /* ... as a list */
+    KIND_ANY,         /* an int as it is, or a buffer */
+    KIND_OPTION_IN,   /* an int, as a C int; or a readable buffer */
+    KIND_OPTION_OUT,  /* nothing for a C int; an int for new bytes; or a writable buffer */
+    KIND_CONST,       /* `fallback`, always */
+    KIND_DERIVED,     /* set together with another argument: a length, or the pointer to one */
 };
 
 /* What becomes of the result register. */
@@ -58,6 +66,7 @@ enum result {
     RESULT_WORD,     /* an unsigned number: an address */
     RESULT_NICE,     /* 20 less the number: the kernel keeps getpriority's result positive */
     RESULT_FD,       /* an int to close if the result can't be handed over */
+    RESULT_ENUM,     /* a member of `enumeration` */
     RESULT_TRUE,     /* 0 is True: a question that only an error answers with no */
     RESULT_COUNT_OF, /* the length of out-argument `result_of` */
     RESULT_READY_OF, /* the number of elements of `result_of` whose revents are set */
@@ -85,14 +94,17 @@ typedef struct {
     const char *name;     /* as Python knows it; NULL where Python gives nothing */
     const char *expected; /* what it may be, for error messages */
     enum kind kind;
-    bool optional;          /* may be left out: then `fallback` */
-    bool nullable;          /* may be None: then `none` */
-    bool is_signed;         /* of KIND_CELLS_OUT and KIND_ITEMS_OUT */
-    bool is_fd;             /* KIND_CELLS_OUT: descriptors, closed if they can't be handed over */
-    int8_t length;          /* the argument that gets this one's length, or -1 */
+    bool optional;   /* may be left out: then `fallback` */
+    bool nullable;   /* may be None: then `none` */
+    bool is_signed;  /* of KIND_CELLS_OUT and KIND_ITEMS_OUT */
+    bool is_fd;      /* KIND_CELLS_OUT: descriptors, closed if they can't be handed over */
+    bool is_counted; /* its length is the 32-bit field at `count_offset` of struct argument `counted_in` */
+    int8_t length;   /* the argument that gets this one's length, or -1 */
     bool length_by_pointer; /* ... as a pointer to an int */
-    int8_t of;     /* KIND_REMAINING: the Timespec; KIND_PATH_OUT: the path whose type it takes, or -1 */
-    int8_t when;   /* `fallback` holds only if argument `when` has all bits of one of `when_bits`; or -1 */
+    int8_t of;   /* KIND_REMAINING: the Timespec; KIND_PATH_OUT: the path whose type it takes, or -1 */
+    int8_t when; /* `fallback` holds only if argument `when` has all bits of one of `when_bits`; or -1 */
+    int8_t counted_in;
+    uint16_t count_offset;
     uint16_t type; /* index of the struct type */
     uint16_t size; /* of an element, in bytes */
     uint16_t items;
@@ -100,6 +112,7 @@ typedef struct {
     long fallback;
     long none;
     long when_bits[2];
+    const char *enumeration; /* of KIND_CELLS_OUT: what the integer is a member of, or NULL */
 } argument;
 
 typedef struct {
@@ -107,10 +120,12 @@ typedef struct {
     const char *text;  /* the call as Python writes it, for error messages */
     const char *since; /* first kernel version */
     long nr;
-    uint8_t count;      /* kernel arguments */
-    uint8_t parameters; /* arguments that Python gives */
-    uint8_t required;   /* ... of which must be there */
-    bool blocks;        /* releases the GIL */
+    const char *refused;     /* why the call is not made, or NULL */
+    const char *enumeration; /* of RESULT_ENUM */
+    uint8_t count;           /* kernel arguments */
+    uint8_t parameters;      /* arguments that Python gives */
+    uint8_t required;        /* ... of which must be there */
+    bool blocks;             /* releases the GIL */
     enum result result;
     int8_t result_of;
     enum eintr eintr;

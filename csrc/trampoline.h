@@ -67,7 +67,18 @@ prepare_repeat(const signature *sig, call *c, room *m, int64_t deadline, const s
     return true;
 }
 
-/* After an error that says so: whether an array that was too short could be made as long as it can get. */
+/* Whether there is more data than there was room for: some calls tell the whole length. */
+ALWAYS_INLINE bool
+cut_short(const signature *sig, const call *c, long result)
+{
+    EACH_ARGUMENT (i) {
+        if (i < sig->count && sig->args[i].kind == KIND_DATA_OUT && sig->args[i].length >= 0)
+            return result > c->reg[sig->args[i].length];
+    }
+    return false;
+}
+
+/* After an error or a result that says so: whether an array that was too short could be made as long as it can get. */
 ALWAYS_INLINE bool
 grow(const signature *sig, call *c, room *m, long error)
 {
@@ -75,10 +86,11 @@ grow(const signature *sig, call *c, room *m, long error)
         const argument *a = &sig->args[i];
         if (i >= sig->count)
             break;
-        bool too_short = a->kind == KIND_ITEMS_OUT                               ? error == -EINVAL
-                         : a->kind == KIND_DATA_OUT || a->kind == KIND_NAMES_OUT ? error == -ERANGE
-                                                                                 : false;
-        if (!too_short || c->reg[a->length] >= a->max)
+        bool too_short = a->kind == KIND_ITEMS_OUT   ? error == -EINVAL
+                         : a->kind == KIND_DATA_OUT  ? error == -ERANGE || cut_short(sig, c, error)
+                         : a->kind == KIND_NAMES_OUT ? error == -ERANGE
+                                                     : false;
+        if (!too_short || a->length < 0 || c->reg[a->length] >= a->max)
             continue;
         if (!memory_take(&m->heap, (size_t)a->max * a->size))
             return false;
@@ -172,8 +184,11 @@ trampoline(const signature *sig, PyObject *module, PyObject *const *args, Py_ssi
         else {
             result = enter_kernel(sig, &c);
         }
-        if (__builtin_expect(!syscall_failed(result), 1))
+        if (__builtin_expect(!syscall_failed(result), 1)) {
+            if (cut_short(sig, &c, result) && grow(sig, &c, &m, result))
+                continue;
             break;
+        }
         if (result == -EINTR && sig->eintr == EINTR_DONE) {
             if (PyErr_CheckSignals() < 0)
                 goto fail;

@@ -1,11 +1,14 @@
 /* Python sequences to the kernel's arrays, and back: iovecs, CPU masks, arrays of structs and integers. */
 #include "vectors.h"
 
+#include <linux/sem.h>
 #include <poll.h>
 
 #include "errors.h"
 #include "fields.h"
+#include "generated/numbers.h"
 #include "structs.h"
+#include "syscall_arch.h"
 
 /* `value` as a list or tuple; str and bytes are sequences too, but never what is meant. */
 static PyObject *
@@ -196,6 +199,36 @@ integers_from(const signature *sig, int i, PyObject *value, memory *m, long *cou
     return good;
 }
 
+bool
+integers_into(const signature *sig, int i, PyObject *value, unsigned char *data)
+{
+    const argument *a = &sig->args[i];
+    PyObject *sequence = fast_sequence(sig, i, value);
+    if (sequence == NULL)
+        return false;
+    Py_ssize_t items = PyTuple_GET_SIZE(sequence);
+    bool good =
+        items == a->items || refuse(sig, i, PyExc_ValueError, "must hold %d items, not %zd", a->items, items);
+    for (Py_ssize_t k = 0; good && k < items; k++) {
+        PyObject *item = PyTuple_GET_ITEM(sequence, k);
+        long number;
+        good = a->size == 8 && !a->is_signed ? convert_word(sig, i, item, &number)
+                                             : convert_int(sig, i, item, &number);
+        if (good)
+            memcpy(data + a->size * (size_t)k, &number, a->size);
+    }
+    Py_DECREF(sequence);
+    return good;
+}
+
+long
+semaphores_in(long semid)
+{
+    struct semid64_ds set;
+    long result = syscall4(NR_semctl, semid, 0, IPC_STAT, (long)&set);
+    return syscall_failed(result) ? result : (long)set.sem_nsems;
+}
+
 /* One string for the kernel: the item itself, or "name=value" for a pair; a new bytes without NUL inside. */
 static PyObject *
 string_from(module_state *state, const signature *sig, int i, PyObject *item, bool pair)
@@ -295,7 +328,7 @@ structs_from(module_state *state, const signature *sig, int i, PyObject *value, 
     PyObject *sequence = fast_sequence(sig, i, value);
     if (sequence == NULL)
         return false;
-    size_t size = sig->args[i].size;
+    size_t size = struct_table[sig->args[i].type].size;
     Py_ssize_t items = PyTuple_GET_SIZE(sequence);
     if (!memory_take(m, size * (size_t)items)) {
         Py_DECREF(sequence);

@@ -36,6 +36,11 @@ PyObject *sigset_result(uint64_t mask);
 /* An iterable of integers, side by side in `m`. */
 bool integers_from(const signature *sig, int i, PyObject *value, memory *m, long *count);
 
+/* Exactly the argument's `items`, at `data`. */
+bool integers_into(const signature *sig, int i, PyObject *value, unsigned char *data);
+/* How many semaphores a set has; a negative errno where it can't be looked at. */
+long semaphores_in(long semid);
+
 /* Names that each end in NUL, as a list of str. */
 PyObject *names_result(const char *data, Py_ssize_t length);
 

@@ -10,7 +10,7 @@ import ast
 import errno
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -50,7 +50,11 @@ _TYPES: dict[str, type] = {
     "untestable": str,
     "command": list,
     "commands_of": str,
+    "ignored_bits": list,
+    "shift": int,
+    "sized_requests": bool,
 }
+_COMMAND_TYPES = {"when": str, "signature": str, "doc": str, "eintr": str, "refuse": str}
 _VDSO = {
     "clock_gettime": "VDSO_CLOCK_GETTIME",
     "clock_getres": "VDSO_CLOCK_GETRES",
@@ -85,6 +89,11 @@ class Value:
     enum: Enum | None
     struct: Struct | None
     about: str
+    counted_in: tuple[int, int] = (-1, 0)
+    """The struct argument in one of whose fields this one's length stands, and the field's offset;
+    or -1."""
+    choice: tuple[str, int] | None = None
+    """In one of a family's calls the constant that this argument must be, and its value."""
 
     @property
     def range(self) -> tuple[int, int]:
@@ -92,8 +101,10 @@ class Value:
         if self.rule.range is not None:
             return self.rule.range
         low, high = kinds.C_RANGES.get(self.c.ctype.removeprefix("const "), kinds.U64)
-        if self.enum is not None and self.enum.kind == "flag" and (low, high) == kinds.S32:
-            high = 2**32 - 1
+        if self.enum is not None and (low, high) == kinds.S32:
+            largest = max(member.value for member in self.enum.members)
+            if self.enum.kind == "flag" or largest > high:
+                high = kinds.U32[1]
         return low, high
 
 
@@ -109,6 +120,14 @@ class Command:
     """The arguments that stand in the places of the call's (other) `by` arguments, in order."""
     result: Kind
     doc: str
+    choice: tuple[str, int] | None
+    """The constant before the comma with its value; None for `else`."""
+    bits: bool
+    second: tuple[str, int] | None
+    eintr: Eintr | None
+    """Where it differs from the call's."""
+    refuse: str
+    """Why the typed call does not make it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +156,12 @@ class Call:
     untestable: str
     """Why no test makes the call for real; empty where one does."""
     commands: tuple[Command, ...]
+    ignored_bits: int = 0
+    """Bits of the selecting argument that change no command."""
+    shift: int = 0
+    """How far to the left the command stands in the selecting argument."""
+    sized_requests: bool = False
+    """Whether the selecting argument says how long what the next points at is, as ioctl's does."""
 
     @property
     def name(self) -> str:
@@ -153,8 +178,9 @@ class Call:
 
     @property
     def text(self) -> str:
-        """The call as Python writes it: `read(fd, buf)`."""
-        return f"{self.name}({', '.join(value.parameter for value in self.parameters)})"
+        """The call as Python writes it: `read(fd, buf)`, `fcntl(fd, F_SETFL, flags)`."""
+        shown = (value.choice[0] if value.choice else value.parameter for value in self.parameters)
+        return f"{self.name}({', '.join(shown)})"
 
     @property
     def outs(self) -> tuple[Value, ...]:
@@ -269,6 +295,9 @@ class _Reader:
             man=row.get("man", f"{name}(2)"),
             untestable=row.get("untestable", ""),
             commands=tuple(self._commands(kernel, signature, row.get("command", ()))),
+            ignored_bits=sum(map(self._named, row.get("ignored_bits", ()))),
+            shift=row.get("shift", 0),
+            sized_requests=row.get("sized_requests", False),
         )
         self._check(call)
         return call
@@ -290,14 +319,14 @@ class _Reader:
             call.signature.index(result.operand)
         if call.binding == "fast":
             for value in call.values:
-                if not value.rule.engine:
+                if not value.rule.engine and not (value.kind.word == "by" and call.commands):
                     raise TableError(
                         f"argument '{value.name}': the C engine has no '{value.kind}', "
                         'so the call can\'t be binding = "fast"'
                     )
             if sum(value.rule.engine in kinds.BULK for value in call.values) > 1:
                 raise TableError("the C engine has room for one array, but two arguments are one")
-            if not kinds.RESULTS.get(result.word, "RESULT_INT"):
+            if not kinds.RESULTS.get(result.word, "RESULT_ENUM") and not call.commands:
                 raise TableError(f"the C engine can't return '{result}'")
         needed = [value for value in call.parameters if not value.default]
         if call.parameters[: len(needed)] != tuple(needed):
@@ -335,31 +364,49 @@ class _Reader:
             raise TableError("a call with commands needs arguments that are all `by` the same one")
         selector = signature.arguments[signature.index(selectors.pop())]
         enum = self.enums.get(selector.kind.word)
+        members = {member.name for member in enum.members} if enum else set()
         for body in bodies:
             when = str(body.get("when", ""))
             try:
-                if unknown := body.keys() - {"when", "signature", "doc"}:
+                if unknown := body.keys() - _COMMAND_TYPES:
                     raise GrammarError(f"unknown key '{min(unknown)}'")
-                members = {member.name for member in enum.members} if enum else set()
-                choice, _, second = when.partition(", ")
-                if choice != "else" and choice.removeprefix("& ") not in members:
+                first, _, second = when.partition(", ")
+                name = first.removeprefix("& ")
+                if name != "else" and name not in members and not name.isdigit():
                     raise GrammarError(f"`when` is no member of {selector.kind.word}")
-                if second:
-                    self._named(second)
                 free = decided[1:] if second else decided
                 inner = grammar.parse(body["signature"])
                 if len(inner.arguments) > len(free):
                     raise GrammarError(
                         f"{len(inner.arguments)} arguments, but {selector.name} decides {len(free)}"
                     )
-                places = zip(free, inner.arguments, strict=False)
-                values = tuple(
-                    self._value(i, argument, kernel.args[i], inner, self._lengths(inner))
-                    for i, argument in places
+                yield Command(
+                    when=when,
+                    values=tuple(self._decided(kernel, inner, free)),
+                    result=inner.result,
+                    doc=body.get("doc", ""),
+                    choice=None if name == "else" else (name, self._named(name)),
+                    bits=name != first,
+                    second=(second, self._named(second)) if second else None,
+                    eintr=body.get("eintr"),
+                    refuse=body.get("refuse", ""),
                 )
-                yield Command(when, values, inner.result, body.get("doc", ""))
             except GrammarError as error:
                 raise GrammarError(f"command {when or '?'}: {error}") from None
+
+    def _decided(
+        self, kernel: KernelRow, inner: grammar.Signature, free: list[int]
+    ) -> Iterator[Value]:
+        """A command's arguments in the places that it decides."""
+        for i, argument in zip(free, inner.arguments, strict=False):
+            value = self._value(i, argument, kernel.args[i], inner, self._lengths(inner))
+            counted, offset = value.counted_in
+            yield replace(
+                value,
+                length=free[value.length] if value.length >= 0 else -1,
+                of=free[value.of] if value.of >= 0 else -1,
+                counted_in=(free[counted] if counted >= 0 else -1, offset),
+            )
 
     @staticmethod
     def _lengths(signature: grammar.Signature) -> dict[str, int]:
@@ -367,7 +414,7 @@ class _Reader:
         return {
             argument.kind.count: i
             for i, argument in enumerate(signature.arguments)
-            if argument.kind.count and not argument.kind.count.isdigit()
+            if argument.kind.count.isidentifier()
         }
 
     def _value(
@@ -396,19 +443,20 @@ class _Reader:
             of = lengths[argument.name]
         elif kind.word in ("size of", "tail of", "remaining", "pages"):
             of = signature.index(kind.operand)
-        if kind.count and not kind.count.isdigit():
+        if kind.count.isidentifier():
             length = signature.index(kind.count)
         else:
             for j, other in enumerate(signature.arguments):
                 if other.kind.word == "size of" and other.kind.operand == argument.name:
                     length = j
         parameter = argument.name if rule.annotation else ""
-        if rule.engine == "KIND_STRUCTS_OUT":
+        if rule.engine == "KIND_STRUCTS_OUT" and rule.annotation:
             parameter = kind.count
         condition = argument.condition
         default = argument.default
-        if kind.optional and parameter and not default and self._can_be_left_out(i, signature):
-            default = "None"
+        if parameter and not default and self._can_be_left_out(argument.name, signature):
+            # Whether a family's argument is needed is for the command to say.
+            default = "None" if kind.optional else "0" if kind.word == "by" else ""
         return Value(
             index=i,
             name=argument.name,
@@ -425,18 +473,33 @@ class _Reader:
             enum=self.enums.get(kind.word),
             struct=self.structs.get(kind.operand or kind.word),
             about=about or "",
+            counted_in=self._counted_in(kind, signature),
         )
 
-    def _can_be_left_out(self, i: int, signature: grammar.Signature) -> bool:
+    def _counted_in(self, kind: Kind, signature: grammar.Signature) -> tuple[int, int]:
+        """Where a length stands that is the field of a struct argument."""
+        name, _, field = kind.count.partition(".")
+        if not field:
+            return -1, 0
+        place = signature.index(name)
+        struct = self.structs.get(signature.arguments[place].kind.word)
+        if struct is None:
+            raise GrammarError(f"'{name}' is no struct")
+        return place, struct.field(field).offset
+
+    def _can_be_left_out(self, name: str, signature: grammar.Signature) -> bool:
         """Whether each later argument that Python gives has a default too."""
         return all(
             later.default
             or later.kind.optional
+            or later.kind.word == "by"
             or not kinds.rule_of(later.kind, self.names).annotation
-            for later in signature.arguments[i + 1 :]
+            for later in signature.arguments[signature.index(name) + 1 :]
         )
 
     def _named(self, name: str) -> int:
+        if name.isdigit():
+            return int(name)
         if name not in self.constants:
             raise GrammarError(f"there is no constant '{name}'")
         return self.constants[name]

@@ -6,7 +6,7 @@
     operand   = an argument after `size of`, `tail of`, `remaining`, `pages`, `by`; a value after
                 `const`; a struct after `records`, `pointers`
     result    = word | "count of" name | "ready of" name | "by" name
-    count     = number | name of the argument that carries the length
+    count     = number | name of the argument that carries the length | struct argument "." field
     bits      = FLAG | "(" FLAG {"|" FLAG} ")"
 
 `kinds.py` says what each word means; `calls.py` checks a signature against the kernel's.
@@ -82,7 +82,7 @@ _KIND = re.compile(
     rf"(?:(?P<direction>in|out|inout)\s+)?"
     rf"(?P<word>(?:size|tail|count|ready)\s+of|{_NAME})"
     rf"(?:\s+(?P<operand>{_NAME}|-?\d+|0x[0-9a-f]+))?"
-    rf"(?:\s*\[\s*(?P<count>{_NAME}|\d+)\s*\])?"
+    rf"(?:\s*\[\s*(?P<count>{_NAME}(?:\.{_NAME})?|\d+)\s*\])?"
     rf"\s*(?P<optional>\?)?"
 )
 

@@ -124,7 +124,9 @@ POINTERS: dict[tuple[str, str], Rule] = {
         copied="entry",
         shown="string",
     ),
-    ("text", "out"): Rule("", returns="str", copied="exit", shown="string", counted=True),
+    ("text", "out"): Rule(
+        "", returns="str", engine="KIND_TEXT_OUT", copied="exit", shown="string", counted=True
+    ),
     ("name", ""): Rule(
         "a str or bytes", annotation="str | bytes", copied="entry", shown="string", counted=True
     ),
@@ -240,6 +242,7 @@ POINTERS: dict[tuple[str, str], Rule] = {
     ("fprog", "in"): Rule(
         "a sequence of SockFilter, or of tuples of its fields",
         annotation="Iterable[SockFilter | tuple[Any, ...]]",
+        engine="KIND_FPROG_IN",
         copied="entry",
         shown="fprog",
     ),
@@ -287,9 +290,15 @@ POINTERS: dict[tuple[str, str], Rule] = {
     ),
     # One u16 for each semaphore of the set: only the kernel knows how many.
     ("semvals", "in"): Rule(
-        "an iterable of ints", annotation="Iterable[int]", copied="entry", shown="list"
+        "an iterable of ints",
+        annotation="Iterable[int]",
+        engine="KIND_SEMVALS_IN",
+        copied="entry",
+        shown="list",
     ),
-    ("semvals", "out"): Rule("", returns="list[int]", copied="exit", shown="list"),
+    ("semvals", "out"): Rule(
+        "", returns="list[int]", engine="KIND_SEMVALS_OUT", copied="exit", shown="list"
+    ),
     ("nodemask", "in"): Rule(
         "an iterable of NUMA nodes",
         annotation="Iterable[int]",
@@ -335,12 +344,27 @@ BULK = frozenset(
     for name in (
         *("BYTES_OUT", "STRUCTS_IN", "STRUCTS_INOUT", "STRUCTS_OUT", "ITEMS_IN", "ITEMS_OUT"),
         *("DATA_OUT", "NAMES_OUT", "PATH_OUT", "CPUSET_IN", "CPUSET_OUT", "IOVEC_IN", "IOVEC_OUT"),
+        *("TEXT_OUT", "FPROG_IN", "SEMVALS_IN", "SEMVALS_OUT", "REGSET_IN", "REGSET_OUT", "ANY"),
     )
 )
 """Conversions that share one piece of memory, so that a call can have only one of them."""
 
 BY = Rule("what the command says", annotation="Any", shown="by command")
 """A value whose kind another argument decides."""
+
+ANY = Rule(
+    "an int or a bytes-like object",
+    annotation="int | ReadableBuffer | None",
+    engine="KIND_ANY",
+    none=0,
+    shown="hex",
+)
+"""A value that another argument would decide, of which the table knows nothing."""
+
+UNUSED = Rule(
+    "0 or left out", annotation="Literal[0] | None", engine="KIND_INT", range=(0, 0), none=0
+)
+"""A value that the command does not look at: os's functions are called with 0 there."""
 
 RESULTS: dict[str, str] = {
     "none": "RESULT_NONE",
@@ -371,6 +395,9 @@ def _struct_rule(kind: Kind) -> Rule:
         "entry" if kind.direction == "in" else "exit" if out else "both"
     )
     if kind.count:
+        if out and not kind.count.isidentifier():
+            # As many as there can be, or as a struct argument says.
+            return Rule("", "", f"list[{name}]", "KIND_STRUCTS_OUT", True, copied, "structs")
         if out:
             return Rule(
                 "an int (how many at most)",
@@ -408,10 +435,10 @@ def _struct_rule(kind: Kind) -> Rule:
 
 
 def _cell_rule(kind: Kind, word: Rule) -> Rule:
-    if kind.direction == "out" and kind.count and not kind.count.isdigit():
+    if kind.direction == "out" and kind.count.isidentifier():
         return Rule("", "", "list[int]", "KIND_ITEMS_OUT", True, "exit", "list", cell=word.cell)
     items = int(kind.count) if kind.count.isdigit() else 1
-    returns = "int" if items == 1 else f"tuple[{', '.join(['int'] * items)}]"
+    returns = word.returns if items == 1 else f"tuple[{', '.join(['int'] * items)}]"
     if kind.direction == "out":
         return Rule("", "", returns, "KIND_CELLS_OUT", True, "exit", word.shown, cell=word.cell)
     if kind.direction == "in" and kind.count and not kind.count.isdigit():
@@ -426,18 +453,23 @@ def _cell_rule(kind: Kind, word: Rule) -> Rule:
             range=bounds,
             cell=word.cell,
         )
-    in_only = kind.direction == "in" and not kind.count and word.cell == "s64"
     return Rule(
-        word.accepts,
-        "Iterable[int]" if kind.count else "int",
+        f"a sequence of {items} ints" if items > 1 else word.accepts,
+        "Iterable[int]" if items > 1 else word.annotation,
         "" if kind.direction == "in" else returns,
-        "KIND_CELL_IN" if in_only else "",
+        "KIND_CELLS_IN" if kind.direction == "in" else "KIND_CELLS_INOUT",
         True,
         "entry" if kind.direction == "in" else "both",
         word.shown,
-        range=S64 if in_only else None,
+        range={"s32": S32, "u32": U32, "s64": S64, "u64": U64}[word.cell],
         cell=word.cell,
     )
+
+
+def _regset_rule(kind: Kind) -> Rule:
+    """One buffer behind a struct iovec, in which the kernel notes how much of it was used."""
+    whole = POINTERS["bytes", kind.direction]
+    return replace(whole, engine=f"KIND_REGSET_{kind.direction.upper()}", pointer=True)
 
 
 def _check_use(kind: Kind, rule: Rule) -> Rule:
@@ -464,7 +496,7 @@ def rule_of(kind: Kind, names: Names) -> Rule:
         word = WORDS[kind.word]
         return _cell_rule(kind, word) if kind.direction else word
     if kind.word in names.enums:
-        word = _word("an int", annotation=f"{kind.word} | int", shown="enum")
+        word = _word("an int", annotation=f"{kind.word} | int", returns=kind.word, shown="enum")
         return _cell_rule(kind, word) if kind.direction else word
     if kind.word == "pages":
         if kind.direction != "out":
@@ -482,6 +514,8 @@ def rule_of(kind: Kind, names: Names) -> Rule:
             copied=copied,
             shown="structs",
         )
+    if kind.word == "iovec" and kind.count == "1":
+        return _regset_rule(kind)
     rule = POINTERS.get((kind.word, kind.direction))
     if rule is not None:
         return _check_use(kind, _as_pointer(rule))

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from tracee import AtLeast, Expectation, Pointer, Strings, Vector, Word
+from tracee import AtLeast, Expectation, Pointer, Program, Strings, Vector, Word
 
 import pysyscall
 from pysyscall._raw import ffi
@@ -113,7 +113,19 @@ class Sampler:
         """Samples for one argument; none where its register follows from another argument."""
         kind, rule = value.kind, value.rule
         found: Iterable[Sample]
+        if value.choice is not None:
+            return [Sample(value.choice[1], Word(value.choice[1]))]
         match kind.word, kind.direction:
+            case "unused", _:
+                return [Sample(given, Word(0)) for given in (0, None, False)]
+            case "by", _:
+                return list(self._anything(value))
+            case "text", "out":
+                return [Sample(OMITTED, Pointer(size=int(kind.count)))]
+            case "fprog", "in":
+                found = self._programs(value)
+            case "iovec", direction if kind.count == "1":
+                found = self._regsets(value, direction)
             case (("len" | "size of"), _):
                 return []
             case (("const" | "null"), _):
@@ -142,6 +154,8 @@ class Sampler:
                 found = map(self._sigset, ({1, 15}, [64], range(1, 65), (), iter((2, 2, 33))))
             case "sigset", "out":
                 return [Sample(OMITTED, Pointer(size=SIGSET, align=8))]
+            case "data", "out" if value.length < 0:
+                return [Sample(OMITTED, Pointer(size=int(kind.count)))]
             case (("data" | "names"), "out"):
                 room = Pointer(size=1, times=value.length)
                 return [Sample(OMITTED, room, AtLeast(1))]
@@ -163,9 +177,9 @@ class Sampler:
                 found = self._structs(value, value.struct)
             case _, "out" if rule.cell:
                 return [self._cells_out(value)]
-            case _, "in" if rule.cell and kind.count:
+            case _, "in" if rule.cell and value.length >= 0:
                 found = self._items_in(value)
-            case _, "in" if rule.cell:
+            case _, ("in" | "inout") if rule.cell:
                 found = self._cells_in(value)
             case word, "" if word in kinds.WORDS or value.enum is not None:
                 found = self._integers(value)
@@ -300,6 +314,10 @@ class Sampler:
         match value.kind.direction, bool(value.kind.count):
             case "out", False:
                 yield Sample(OMITTED, Pointer(size=layout.size, align=8), layout.size)
+            case "out", True if value.length < 0:
+                # As many as a struct before it says: at least room for one.
+                items = int(value.kind.count) if value.kind.count.isdigit() else 1
+                yield Sample(OMITTED, Pointer(size=layout.size * items, align=8))
             case "out", True:
                 room = Pointer(size=layout.size, times=value.length, align=8)
                 for count in (1, 3, 4000):
@@ -336,9 +354,40 @@ class Sampler:
     def _cells_in(self, value: Value) -> Iterator[Sample]:
         code = CELLS[value.rule.cell]
         low, high = kinds.S64 if code == "q" else value.range
+        items = int(value.kind.count or 1)
+        size = struct.calcsize(code) * items if value.kind.direction == "inout" else 0
         for number in ((0x1234_5678_9ABC_DE00 + value.index) & high, 0, low, high):
-            content = struct.pack(code, number)
-            yield Sample(number, Pointer(content, align=len(content)))
+            numbers = [number, *range(items - 1)]
+            content = struct.pack(f"{items}{code}", *numbers)
+            given = numbers if items > 1 else number
+            yield Sample(given, Pointer(content, size, align=struct.calcsize(code)))
+
+    def _programs(self, value: Value) -> Iterator[Sample]:
+        for count in (0, 1, 300):
+            content = distinct(8 * count, value.index)
+            filters = [
+                pysyscall.SockFilter.from_bytes(content[k : k + 8]) for k in range(0, 8 * count, 8)
+            ]
+            yield Sample(filters, Program(count, Pointer(content)))
+
+    def _regsets(self, value: Value, direction: str) -> Iterator[Sample]:
+        samples = self._buffers_in(value) if direction == "in" else self._buffers_out(value)
+        for sample in samples:
+            assert isinstance(sample.register, Pointer)
+            assert isinstance(sample.length, int)
+            yield Sample(sample.given, Vector(((sample.register, sample.length),)))
+
+    def _anything(self, value: Value) -> Iterator[Sample]:
+        """What a command takes of which the table knows nothing."""
+        own = bytearray(20)
+        for number in (0, 1, -1, 2**63 - 1, -(2**63), 2**64 - 1):
+            yield Sample(number, Word(number))
+        yield Sample(Index(77), Word(77))
+        yield Sample(None, Word(0))
+        yield Sample(own, Pointer(size=20, address=address_of(own)), 20)
+        for content in (b"", distinct(30, value.index), distinct(5000, value.index)):
+            # A copy, which the kernel may change.
+            yield Sample(content, Pointer(content, size=len(content)), len(content))
 
     def _items_in(self, value: Value) -> Iterator[Sample]:
         code = CELLS[value.rule.cell]

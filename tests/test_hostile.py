@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from isolated.fuzz import CALLS, ERRNOS, Died, Recipe, Worker, plausible
+from isolated.fuzz import CALLS, ERRNOS, Died, Recipe, Worker, plausible, shape
 
 from pysyscall.table import SyscallInfo
 
@@ -67,20 +67,31 @@ def recipes(names: list[str], kind: str) -> st.SearchStrategy[Recipe]:
 
 @pytest.mark.parametrize("call", CALLS, ids=lambda call: call.name)
 def test_no_argument_crashes(call: SyscallInfo, workers: Workers) -> None:
+    attack(call, workers, shape(call), 60)
+
+
+@pytest.mark.parametrize("call", [call for call in CALLS if call.commands], ids=lambda c: c.name)
+def test_no_command_crashes(call: SyscallInfo, workers: Workers) -> None:
+    for command in call.commands:
+        attack(call, workers, shape(call, command), 6)
+
+
+def attack(call: SyscallInfo, workers: Workers, kinds: dict[str, str | int], times: int) -> None:
     parameters = {
-        a.parameter: recipes(workers.names, a.kind) for a in call.arguments if a.parameter
+        name: st.just(kind) if isinstance(kind, int) else recipes(workers.names, kind)
+        for name, kind in kinds.items()
     }
 
-    @settings(max_examples=60 if parameters else 1, deadline=None)
+    @settings(max_examples=times if parameters else 1, deadline=None)
     @given(
         answer=st.sampled_from(ERRNOS),
         named=st.booleans(),
         values=st.tuples(*parameters.values()),
     )
-    def attack(answer: int, named: bool, values: tuple[Recipe, ...]) -> None:
+    def one(answer: int, named: bool, values: tuple[Recipe, ...]) -> None:
         if named:
             workers.call(answer, call.name, [], dict(zip(parameters, values, strict=True)))
         else:
             workers.call(answer, call.name, list(values), {})
 
-    attack()
+    one()

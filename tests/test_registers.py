@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,12 @@ import pysyscall
 from pysyscall import Sysno, raw
 from pysyscall._raw import ffi
 from pysyscall.table import REGISTERS
-from tables import calls
-from tables.calls import Call
+from tables import calls, families
+from tables.calls import Call, Value
 
 TABLE = calls.load()
-TYPED = [call for call in TABLE.calls.values() if call.typed]
+TYPED = [call for call in TABLE.calls.values() if call.typed and not call.commands]
+FAMILIES = [call for call in TABLE.calls.values() if call.typed and call.commands]
 SAMPLER = Sampler(TABLE.structs)
 
 
@@ -46,7 +47,51 @@ def complaints_of(
         return compare(number, expected, stop)
 
 
-@pytest.mark.parametrize("call", TYPED, ids=lambda call: call.name)
+def with_choice(call: Call, chooser: Value, name: str, number: int) -> Call:
+    """A family's call for one value of the argument that chooses."""
+    values = [
+        replace(value, choice=(name, number << call.shift))
+        if value.index == chooser.index
+        else value
+        for value in call.values
+    ]
+    return replace(call, values=tuple(values))
+
+
+def commands() -> Iterator[Any]:
+    """Every command of every family, and one that the table does not know."""
+    for family in FAMILIES:
+        chooser = families.selector(family)
+        known = {command.choice[1] for command in family.commands if command.choice}
+        flags = sum(command.choice[1] for command in family.commands if command.bits)
+        for command, variant in families.variants(family):
+            if variant_is_tested_by_hand(variant) or command.refuse:
+                continue
+            call = variant
+            if command.bits and command.choice:
+                call = with_choice(variant, chooser, *command.choice)
+            elif command.choice is None:
+                call = with_choice(variant, chooser, "else", 0)
+            yield pytest.param(call, id=f"{family.name} {command.when}")
+        if all(command.choice for command in family.commands):
+            unknown = next(n for n in range(0x00ABCDE0 & ~flags, 2**30) if n not in known)
+            yield pytest.param(
+                with_choice(families.general(family), chooser, "unknown", unknown & ~flags),
+                id=f"{family.name} unknown",
+            )
+
+
+def variant_is_tested_by_hand(variant: Call) -> bool:
+    """Where the kernel is asked first how many there are, or a struct says how long bytes are."""
+    return any(
+        value.kind.word == "semvals" or (value.kind.word == "bytes" and value.counted_in[0] >= 0)
+        for value in variant.values
+    )
+
+
+@pytest.mark.parametrize(
+    "call", [*(pytest.param(call, id=call.name) for call in TYPED), *commands()]
+)
 def test_call(call: Call) -> None:
     function = getattr(pysyscall, call.name)
     wrong = []
@@ -80,7 +125,7 @@ def test_call(call: Call) -> None:
         (0, "listxattr", ("f",), "[]"),
         (0, "epoll_wait", (3, 5), "[]"),
         (0, "sched_rr_get_interval", (0,), "Timespec(tv_sec=0, tv_nsec=0)"),
-        (5, "adjtimex", (pysyscall.Timex(modes=0, freq=9),), "(5, Timex("),
+        (5, "adjtimex", (pysyscall.Timex(modes=0, freq=9),), "(<ClockState.TIME_ERROR: 5>, Timex("),
         (0, "execve", ("/f", [], {}), "None"),
         (0, "exit_group", (0,), "None"),
     ],

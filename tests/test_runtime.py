@@ -172,7 +172,9 @@ class Unusable:
     pass
 for call in table.calls():
     names = [a.parameter for a in call.arguments if a.parameter]
-    if call.binding != "fast" or not names:
+    # Where a command stands for all that is unknown, its arguments have its own names.
+    own = any(command.when == "else" for command in call.commands)
+    if call.binding != "fast" or not names or own:
         continue
     given = {name: Unusable() for name in names}
     try:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import NoReturn, Protocol
 
@@ -150,12 +150,13 @@ class _Tracee:
             yield self.next_entry()
             self.next_stop()
 
-    def call_under_test(self) -> Stop:
+    def call_under_test(self, entries: int = 1) -> Stop:
         self.wait(signal.SIGSTOP)
         self.ptrace(PTRACE_SETOPTIONS, 0, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL)
-        entries = self.entries()
-        next(stop for stop in entries if stop.number == START)
-        call = next(stop for stop in entries if not stop.housekeeping)
+        stops = self.entries()
+        next(stop for stop in stops if stop.number == START)
+        own = (stop for stop in stops if not stop.housekeeping)
+        call = next(islice(own, entries - 1, None))
         if call.number == FAILED:
             raise NotMade(call.read(*call.registers[:2]).decode())
         return call
@@ -190,8 +191,10 @@ def _child(function: Callable[..., object], args: tuple, kwargs: dict[str, objec
 
 
 @contextmanager
-def stopped(function: Callable[..., object], *args: object, **kwargs: object) -> Iterator[Stop]:
-    """Run `function(*args, **kwargs)` in a child up to its first system call.
+def stopped(
+    function: Callable[..., object], *args: object, entries: int = 1, **kwargs: object
+) -> Iterator[Stop]:
+    """Run `function(*args, **kwargs)` in a child up to its first system call, or a later one.
 
     PermissionError where this process may not trace; NotMade where no call came.
     """
@@ -200,7 +203,7 @@ def stopped(function: Callable[..., object], *args: object, **kwargs: object) ->
         _child(function, args, kwargs)
     tracee = _Tracee(pid)
     try:
-        yield tracee.call_under_test()
+        yield tracee.call_under_test(entries)
     finally:
         tracee.end()
 
@@ -311,6 +314,26 @@ class Vector:
             if found_length != length:
                 return f"iov[{k}].iov_len is {found_length}, not {length}"
         return ""
+
+    def room(self, word: int, stop: Stop) -> int:
+        return 0
+
+
+@dataclass(frozen=True)
+class Program:
+    """The address of a struct sock_fprog."""
+
+    count: int
+    instructions: Pointer
+
+    def complaint(self, word: int, stop: Stop) -> str:
+        head = stop.read(word, 16)
+        if word % 8 or len(head) < 16:
+            return f"is {word:#x}, where no struct sock_fprog can be"
+        count, address = struct.unpack("H6xQ", head)
+        if count != self.count:
+            return f"points at a program of {count} instructions, not {self.count}"
+        return self.instructions.complaint(address, stop) if count else ""
 
     def room(self, word: int, stop: Stop) -> int:
         return 0

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from tables import kinds
-from tables.calls import Call, Table, Value
+from tables import families, kinds
+from tables.calls import Call, Command, Table, Value
 from tables.generate import docs
 
 _RANGED = frozenset(
-    {"KIND_INT", "KIND_FD", "KIND_CELL_IN", "KIND_STRUCTS_OUT", "KIND_OPTION_IN", "KIND_ITEMS_IN"}
+    {
+        *("KIND_INT", "KIND_FD", "KIND_CELLS_IN", "KIND_CELLS_INOUT", "KIND_STRUCTS_OUT"),
+        *("KIND_OPTION_IN", "KIND_ITEMS_IN"),
+    }
 )
 _SIZED_BY_THE_CALL = frozenset({"KIND_ITEMS_OUT", "KIND_DATA_OUT", "KIND_NAMES_OUT"})
 _CELLS = {"s32": (4, True), "u32": (4, False), "s64": (8, True), "u64": (8, False)}
@@ -51,7 +54,12 @@ def _fast(table: Table) -> list[Call]:
 
 
 def _doc(call: Call) -> str:
-    """The docstring, with the line before it from which `inspect` reads the signature."""
+    """The docstring, with the line before it from which `inspect` reads the signature.
+
+    A family has none: what it takes follows from the command.
+    """
+    if call.commands:
+        return docs.docstring(call)
     parameters = ["$module"]
     for value in call.parameters:
         default = "None" if value.default == "None" else str(value.fallback)
@@ -65,6 +73,62 @@ def _string(text: str) -> str:
 
 
 def _call(call: Call) -> str:
+    run = f"run_call(&sig_{call.name}, m, args, n, names)"
+    parts = _family(call) if call.commands else [_signature(f"sig_{call.name}", call)]
+    if call.commands:
+        run = f"run_family(&family_{call.name}, m, args, n, names)"
+    parts += [
+        "",
+        "static PyObject *",
+        f"call_{call.name}(PyObject *m, PyObject *const *args, Py_ssize_t n, PyObject *names)",
+        "{",
+        f"    return {run};",
+        "}",
+        "",
+    ]
+    return "\n".join(parts)
+
+
+def _family(call: Call) -> list[str]:
+    """A signature a command, and the table in which the command is looked up."""
+    chooser = families.selector(call)
+    decided = [value for value in call.values if value.kind.word == "by"]
+    parameters = call.parameters
+    variants = list(families.variants(call))
+    parts = [
+        _signature(f"sig_{call.name}_{k}", variant, command)
+        for k, (command, variant) in enumerate(variants)
+    ]
+    parts.append(_signature(f"sig_{call.name}", families.general(call)))
+    parts.append(f"static const family_command {call.name}_commands[] = {{")
+    # Flags are asked for first, then the constant is searched for.
+    order = sorted(
+        ((command, k) for k, (command, _) in enumerate(variants) if command.choice is not None),
+        key=lambda pair: (not pair[0].bits, pair[0].choice and pair[0].choice[1]),
+    )
+    for command, k in order:
+        fields = [f".value = {_long(command.choice[1] if command.choice else 0)}"]
+        if command.second is not None:
+            fields += [".has_second = true", f".second = {_long(command.second[1])}"]
+        parts.append(f"    {{{', '.join(fields)}, .sig = &sig_{call.name}_{k}}},")
+    settings = {
+        "general": f"&sig_{call.name}",
+        "commands": f"{call.name}_commands",
+        "count": str(len(order)),
+        "flags": str(sum(command.bits for command, _ in order)),
+        "selector": str(parameters.index(chooser)),
+        "decided": str(parameters.index(decided[0])),
+        "ignored_bits": _long(call.ignored_bits),
+        "shift": str(call.shift),
+        "sized_requests": str(call.sized_requests).lower(),
+    }
+    parts += ["};", "", f"static const family family_{call.name} = {{"]
+    parts += [f"    .{key} = {value}," for key, value in settings.items()]
+    parts.append("};")
+    return parts
+
+
+def _signature(name: str, call: Call, command: Command | None = None) -> str:
     result = call.signature.result
     settings = {
         "name": f'"{call.name}"',
@@ -75,7 +139,7 @@ def _call(call: Call) -> str:
         "parameters": str(len(call.parameters)),
         "required": str(sum(not value.default for value in call.parameters)),
         "blocks": str(call.blocks).lower(),
-        "result": kinds.RESULTS.get(result.word, "RESULT_INT"),
+        "result": kinds.RESULTS.get(result.word, "RESULT_ENUM"),
         "result_of": str(call.signature.index(result.operand) if result.operand else -1),
         "eintr": f"EINTR_{call.eintr.upper()}",
         "clock": str(_argument_of(call, "ClockId")),
@@ -83,23 +147,17 @@ def _call(call: Call) -> str:
         "timeout": str(_argument_of(call, "msec")),
         "vdso": call.vdso,
     }
-    lines = [f"static const signature sig_{call.name} = {{"]
+    if settings["result"] == "RESULT_ENUM":
+        settings["enumeration"] = f'"{result.word}"'
+    if command is not None and command.refuse:
+        settings["refused"] = json.dumps(command.refuse)
+    lines = [f"static const signature {name} = {{"]
     lines += [f"    .{key} = {value}," for key, value in settings.items()]
     lines.append("    .args = {")
     for value in call.values:
         fields = ", ".join(f".{key} = {text}" for key, text in _argument(call, value))
         lines.append(f"        {{{fields}}},")
-    lines += [
-        "    },",
-        "};",
-        "",
-        "static PyObject *",
-        f"call_{call.name}(PyObject *m, PyObject *const *args, Py_ssize_t n, PyObject *names)",
-        "{",
-        f"    return run_call(&sig_{call.name}, m, args, n, names);",
-        "}",
-        "",
-    ]
+    lines += ["    },", "};"]
     return "\n".join(lines)
 
 
@@ -123,12 +181,13 @@ def _argument(call: Call, value: Value) -> Iterator[tuple[str, str]]:
     engine = rule.engine
     if engine == "KIND_INT" and high > kinds.S64[1]:
         engine = "KIND_WORD"
-    if engine == "KIND_STRUCTS_OUT":
+    if engine == "KIND_STRUCTS_OUT" and value.length >= 0:
         low, high = _range_of_length(call, value)
     if engine == "KIND_OPTION_IN":
         low, high = kinds.S32[0], kinds.U32[1]
-    if engine in _SIZED_BY_THE_CALL:
-        low, high = 0, call.values[value.length].fallback
+    if engine in _SIZED_BY_THE_CALL or engine == "KIND_TEXT_OUT":
+        fixed = value.kind.count.isdigit()
+        low, high = 0, int(value.kind.count) if fixed else call.values[value.length].fallback
     if value.parameter:
         yield "name", f'"{value.parameter}"'
         yield "expected", json.dumps(rule.accepts)
@@ -149,18 +208,29 @@ def _argument(call: Call, value: Value) -> Iterator[tuple[str, str]]:
         yield "type", f"STRUCT_{value.struct.name}"
         yield "size", str(value.struct.size)
         yield "items", value.kind.count if value.kind.count.isdigit() else "0"
-    elif engine in ("KIND_DATA_OUT", "KIND_NAMES_OUT"):
+    elif engine in ("KIND_DATA_OUT", "KIND_NAMES_OUT", "KIND_TEXT_OUT"):
         yield "size", "1"
+    elif engine in ("KIND_SEMVALS_IN", "KIND_SEMVALS_OUT"):
+        yield "size", "2"
+        low, high = 0, 2**16 - 1
+    elif engine == "KIND_FPROG_IN":
+        yield "type", "STRUCT_SockFilter"
     elif rule.cell and rule.pointer:
         size, signed = _CELLS[rule.cell]
         yield "size", str(size)
         yield "is_signed", str(signed).lower()
-        yield "is_fd", str(value.kind.word == "fd").lower()
+        yield "is_fd", str(value.kind.word in ("fd", "pidfd")).lower()
         yield "items", value.kind.count if value.kind.count.isdigit() else "1"
-    if engine in _RANGED:
+        if value.enum is not None and engine == "KIND_CELLS_OUT":
+            yield "enumeration", f'"{value.enum.name}"'
+    if value.counted_in[0] >= 0:
+        yield "is_counted", "true"
+        yield "counted_in", str(value.counted_in[0])
+        yield "count_offset", str(value.counted_in[1])
+    if engine in (*_RANGED, "KIND_SEMVALS_IN"):
         yield "min", _long(low)
         yield "max", _long(high)
-    elif engine in _SIZED_BY_THE_CALL:
+    elif engine in _SIZED_BY_THE_CALL or engine == "KIND_TEXT_OUT":
         yield "max", _long(high)
     yield "fallback", _long(value.fallback)
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import builtins
 
+from tables import families, kinds
 from tables.calls import Call, Table, Value
 from tables.structs import Struct
 
+# A command's literal is an int, too, for which a family's last overload has another result.
 _FAST_HEAD = '''\
+# mypy: disable-error-code="overload-overlap, overload-cannot-match"
+# pyright: reportOverlappingOverload=false
 """The system calls that are made straight from C, and the structs that they take and fill."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,7 +27,7 @@ from _typeshed import WriteableBuffer
 def fast(table: Table) -> str:
     """`_fast.pyi`: every fast call with its types, every struct with its fields."""
     calls = [call for call in table.calls.values() if call.binding == "fast"]
-    taken = {value.enum.name for call in calls for value in call.parameters if value.enum}
+    taken = _enums(calls, table)
     addresses = [s.name for s in table.structs.values() if s.family is not None]
     parts = [
         _FAST_HEAD,
@@ -31,10 +35,22 @@ def fast(table: Table) -> str:
         f"_SocketAddress: TypeAlias = {' | '.join(addresses)}\n",
     ]
     parts += [_struct(struct) for struct in table.structs.values()]
-    parts += [_call(call) for call in calls]
+    parts += [_call(call, table) for call in calls]
     parts += [f"{alias} = {call.name}\n" for call in calls for alias in call.aliases]
     parts.append("\ndef _vdso(on: object, /) -> None: ...\n")
     return "\n".join(parts)
+
+
+def _enums(calls: list[Call], table: Table) -> set[str]:
+    """The enumerations that the calls' types speak of."""
+    every = [*calls, *(variant for call in calls for _, variant in families.variants(call))]
+    found = {value.enum.name for call in every for value in call.values if value.enum}
+    found |= {call.signature.result.word for call in every} & table.enums.keys()
+    for call in every:
+        for value in call.parameters:
+            if value.choice is not None:
+                found |= {_literal(table, value.choice).partition(".")[0]} & table.enums.keys()
+    return found
 
 
 def _struct(struct: Struct) -> str:
@@ -82,7 +98,9 @@ def _python(struct: Struct, name: str) -> str:
     return dict(shown + [(c.name, c.python) for c in struct.computed])[name]
 
 
-def _call(call: Call) -> str:
+def _call(call: Call, table: Table) -> str:
+    if call.commands:
+        return _family(call, table)
     variants = _variants(call)
     result = ""
     for changes in variants:
@@ -93,11 +111,52 @@ def _call(call: Call) -> str:
     return result
 
 
+def _family(call: Call, table: Table) -> str:
+    """An overload for all commands that are alike, and one for those that the table lacks."""
+    chooser = families.selector(call).parameter
+    alike: dict[tuple[str, str], list[str]] = {}
+    for _, variant in families.variants(call):
+        chosen = [
+            _literal(table, value.choice)
+            for value in variant.parameters
+            if value.choice is not None and value.parameter == chooser
+        ]
+        for changes in _variants(variant):
+            parameters = ", ".join(
+                _parameter(value, changes)
+                if value.choice is None
+                else f"{value.parameter}: Literal[{_literal(table, value.choice)}]"
+                if value.parameter != chooser
+                else f"{value.parameter}: Literal[{{}}]"
+                for value in variant.parameters
+            )
+            alike.setdefault((parameters, _returns(variant, changes)), []).extend(chosen)
+    result = ""
+    for (parameters, returns), literals in alike.items():
+        text = parameters.replace("{}", ", ".join(literals))
+        result += f"@overload\ndef {call.name}({text}) -> {returns}: ...\n"
+    other = families.general(call)
+    parameters = ", ".join(_parameter(value, {}) for value in other.parameters)
+    # A flag beside the command hides from the checker which one it is.
+    returns = "Any" if call.ignored_bits or call.shift else _returns(other, {})
+    return result + f"@overload\ndef {call.name}({parameters}) -> {returns}: ...\n"
+
+
+def _literal(table: Table, choice: tuple[str, int]) -> str:
+    """A constant as a literal type: the member of its enumeration."""
+    for enum in table.enums.values():
+        if choice[0] not in enum.shares and any(m.name == choice[0] for m in enum.members):
+            return f"{enum.name}.{choice[0]}"
+    return str(choice[1])
+
+
 def _variants(call: Call) -> list[dict[str, str]]:
     """What the types of some arguments say of the result: one overload each."""
     for value in call.values:
         name, engine = value.name, value.rule.engine
-        if engine == "KIND_BYTES_OUT":
+        if value.rule.engine == "KIND_STRUCT_INOUT" and value.kind.optional:
+            return [{name: "None", "": ""}, {name: value.rule.annotation}]
+        if engine in ("KIND_BYTES_OUT", "KIND_REGSET_OUT"):
             return [{name: "int", "": "bytes"}, {name: "WriteableBuffer", "": "int"}]
         if engine == "KIND_OPTION_OUT":
             return [
@@ -113,9 +172,11 @@ def _variants(call: Call) -> list[dict[str, str]]:
 
 def _parameter(value: Value, changes: dict[str, str]) -> str:
     annotation = changes.get(value.name, value.rule.annotation)
-    if value.kind.optional:
+    if value.kind.optional and annotation != "None" and not changes.get(value.name):
         annotation += " | None"
-    if not value.default or (changes.get(value.name) == "int" and value.default == "None"):
+    # The variant that is left out is another one.
+    given = changes.get(value.name, "None") not in ("None", "WriteableBuffer | None")
+    if not value.default or (given and value.default == "None"):
         return f"{value.parameter}: {annotation}"
     default = "None" if value.default == "None" else str(value.fallback)
     return f"{value.parameter}: {annotation} = {default}"
@@ -125,15 +186,18 @@ def _returns(call: Call, changes: dict[str, str]) -> str:
     word = call.signature.result.word
     if word == "never":
         return "NoReturn"
-    varying = ("KIND_BYTES_OUT", "KIND_OPTION_OUT", "KIND_PATH_OUT")
+    varying = ("KIND_BYTES_OUT", "KIND_REGSET_OUT", "KIND_OPTION_OUT", "KIND_PATH_OUT")
     parts = [
-        changes.get("", value.rule.returns) if value.rule.engine in varying else value.rule.returns
+        changes.get("", value.rule.returns)
+        if value.rule.engine in varying or changes.get(value.name) == "None"
+        else value.rule.returns
         for value in call.outs
     ]
+    parts = [part for part in parts if part]
     if word == "true":
         parts.insert(0, "Literal[True]")
     elif word not in ("none", "count of", "ready of"):
-        parts.insert(0, "int")
+        parts.insert(0, "int" if word in kinds.RESULTS else word)
     if not parts:
         return "None"
     return parts[0] if len(parts) == 1 else f"tuple[{', '.join(parts)}]"
@@ -142,6 +206,7 @@ def _returns(call: Call, changes: dict[str, str]) -> str:
 def flags(table: Table) -> str:
     """`flags.pyi`: all enumerations and all their members, by name."""
     lines = ['"""Every enumeration, and every constant, under its own name."""', ""]
+    lines += ["from typing import Final", ""]
     by_area: dict[str, list[str]] = {}
     for enum in table.enums.values():
         by_area.setdefault(enum.area, []).append(enum.name)
@@ -155,7 +220,7 @@ def flags(table: Table) -> str:
 
 def _constants(table: Table) -> list[str]:
     return [
-        f"{member.name} = {enum.name}.{member.name}"
+        f"{member.name}: Final = {enum.name}.{member.name}"
         for enum in table.enums.values()
         for member in enum.members
         if member.name not in enum.shares
@@ -170,7 +235,7 @@ def package(table: Table) -> str:
     )
     names = [*sorted(table.structs), *calls, *aliases]
     enums = sorted(table.enums)
-    constants = sorted(line.split(" =")[0] for line in _constants(table))
+    constants = sorted(line.split(":")[0] for line in _constants(table))
     modules = {module: list(names) for module, names in table.offered.items()}
     for call in table.calls.values():
         if call.binding == "wrapped":

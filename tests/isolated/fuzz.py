@@ -18,6 +18,8 @@ from typing import Any, TypeAlias
 
 import pysyscall
 from pysyscall import table
+from pysyscall._generated.names import STRUCTS
+from pysyscall.table import Command, SyscallInfo
 
 Recipe: TypeAlias = Any  # see hostile.py
 
@@ -121,7 +123,9 @@ def plausible(kind: str) -> tuple[Recipe, ...]:
     if parts := re.fullmatch(r"(in|inout|out) ([A-Z]\w*)(\[\w+\])?\??", kind):
         direction, name, several = parts.groups()
         fields = ["fields", name]
-        if direction == "out":
+        if name not in STRUCTS:
+            found = found or INTEGERS
+        elif direction == "out":
             found = (1, 5000, 2**31 - 1)
         elif several:
             found = (*found, ["list", name, fields], ["iterator", fields, fields], ["tuple"])
@@ -143,14 +147,45 @@ def random_recipe(source: random.Random, names: list[str], kind: str, depth: int
     return [source.choice(("list", "tuple", "iterator")), *items]
 
 
+def shape(call: SyscallInfo, command: Command | None = None) -> dict[str, str | int]:
+    """The kind of each parameter of a call, or the value that the command says."""
+    if command is None:
+        return {a.parameter: a.kind for a in call.arguments if a.parameter}
+    chosen, _, second = command.when.partition(", ")
+    fixed = [number_of(name) for name in (second,) if name]
+    decided = [*fixed, *(f"{name}: {kind}" for name, kind in command.arguments)]
+    found: dict[str, str | int] = {}
+    for argument in call.arguments:
+        if argument.kind.startswith("by "):
+            kind = decided.pop(0) if decided else 0
+            name, _, kind = kind.partition(": ") if isinstance(kind, str) else ("", "", kind)
+            if not re.match("len|const|null|size of|out (?!bytes|iovec)", str(kind)):
+                found[name or argument.parameter] = kind
+        elif argument.enum and f"by {argument.name}" in {a.kind for a in call.arguments}:
+            found[argument.parameter] = number_of(chosen)
+        elif argument.parameter:
+            found[argument.parameter] = argument.kind
+    return found
+
+
+def number_of(name: str) -> int:
+    name = name.removeprefix("& ")
+    return int(name) if name.isdigit() else int(getattr(pysyscall, name, 0))
+
+
+SHAPES = tuple(
+    (call, shape(call, command)) for call in CALLS for command in (call.commands or (None,))
+)
+"""Every call, and every command of those that have some."""
+
+
 def random_call(
     source: random.Random, names: list[str]
 ) -> tuple[str, list[Recipe], dict[str, Recipe]]:
-    call = source.choice(CALLS)
+    call, kinds = source.choice(SHAPES)
     given = {
-        argument.parameter: random_recipe(source, names, argument.kind)
-        for argument in call.arguments
-        if argument.parameter
+        name: kind if isinstance(kind, int) else random_recipe(source, names, kind)
+        for name, kind in kinds.items()
     }
     if source.random() < 0.05:
         given[source.choice(("unknown", "\udc80", "fd", "self"))] = 0

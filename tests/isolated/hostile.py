@@ -21,7 +21,7 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import pysyscall
-from pysyscall import table
+from pysyscall._generated.names import STRUCTS
 
 Recipe: TypeAlias = "int | str | list[Recipe]"
 
@@ -212,11 +212,6 @@ def _string_saboteurs(world: World) -> Any:
 def _number_saboteurs(world: World) -> Any:
     return world.victim([1, MAKERS["__index__ empties"](world), 2, 3])
 
-
-STRUCTS = {
-    *(argument.struct for call in table.calls() for argument in call.arguments if argument.struct),
-    *(name for name in dir(pysyscall) if name.startswith("Sockaddr")),
-}
 
 VALUES: dict[str, Any] = {
     "None": None,

@@ -1,0 +1,103 @@
+/* Finds the command that a family's arguments name, and makes the call as that command's signature says. */
+#include "family.h"
+
+#include <asm/ioctl.h>
+
+#include "errors.h"
+#include "interpreter.h"
+
+/* The argument at `position`, wherever it was given; NULL where it wasn't. */
+static PyObject *
+argument_at(const signature *sig, int position, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    if (position < nargs)
+        return args[position];
+    for (int i = 0, visible = 0; kwnames != NULL && i < sig->count; i++) {
+        if (sig->args[i].name == NULL || visible++ != position)
+            continue;
+        for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(kwnames); k++)
+            if (PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(kwnames, k), sig->args[i].name) == 0)
+                return args[nargs + k];
+    }
+    return NULL;
+}
+
+/* The number that `value` is; false without an exception where it is none or too large. */
+static bool
+number_of(PyObject *value, long *number)
+{
+    if (value == NULL || !PyLong_Check(value))
+        return false;
+    int overflow;
+    *number = PyLong_AsLongAndOverflow(value, &overflow);
+    return overflow == 0;
+}
+
+static const signature *
+find(const family *f, long choice, bool has_second, long second)
+{
+    for (int k = 0; k < f->flags; k++)
+        if (choice & f->commands[k].value)
+            return f->commands[k].sig;
+    long wanted = (choice & ~f->ignored_bits) >> f->shift;
+    int low = f->flags, high = f->count;
+    while (low < high) {
+        int middle = (low + high) / 2;
+        if (f->commands[middle].value < wanted)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low < f->count && f->commands[low].value == wanted; low++) {
+        const family_command *command = &f->commands[low];
+        if (!command->has_second || (has_second && command->second == second))
+            return command->sig;
+    }
+    return f->general;
+}
+
+/* Whether a buffer is as long as the unknown request says that the kernel reads or writes. */
+static bool
+request_fits(const family *f, long request, PyObject *value)
+{
+    size_t size = _IOC_DIR((unsigned long)request) != _IOC_NONE ? _IOC_SIZE((unsigned long)request) : 0;
+    Py_buffer view;
+    if (value == NULL || size == 0 || PyIndex_Check(value) || !PyObject_CheckBuffer(value))
+        return true;
+    if (PyObject_GetBuffer(value, &view, PyBUF_SIMPLE) < 0)
+        return false;
+    size_t length = (size_t)view.len;
+    PyBuffer_Release(&view);
+    if (length >= size)
+        return true;
+    const signature *sig = f->general;
+    for (int i = 0, visible = 0; i < sig->count; i++)
+        if (sig->args[i].name != NULL && visible++ == f->decided)
+            return refuse(sig, i, PyExc_ValueError, "must have the %zu bytes that the request moves, not %zu",
+                          size, length);
+    return true;
+}
+
+PyObject *
+run_family(const family *f, PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    PyObject *second = argument_at(f->general, f->decided, args, nargs, kwnames);
+    PyObject *index = argument_at(f->general, f->selector, args, nargs, kwnames);
+    if (index != NULL && !PyLong_Check(index) && PyIndex_Check(index)) {
+        /* A second look at it may give another number: the one that chose the command must also be the one given. */
+        PyErr_Format(PyExc_TypeError, "%s: the command must be an int, not %s", f->general->text,
+                     Py_TYPE(index)->tp_name);
+        return NULL;
+    }
+    long choice, other = 0;
+    const signature *sig = f->general;
+    if (number_of(index, &choice)) {
+        bool has_other = number_of(second, &other);
+        sig = find(f, choice, has_other, other);
+        if (sig == f->general && f->sized_requests && !request_fits(f, choice, second))
+            return NULL;
+    }
+    if (sig->refused != NULL)
+        return PyErr_Format(PyExc_ValueError, "%s: %s", sig->text, sig->refused);
+    return interpret(sig, module, args, nargs, kwnames);
+}
