@@ -11,6 +11,7 @@ bool
 memory_take(memory *m, size_t size)
 {
     m->size = size;
+    m->held = NULL;
     if (size <= HEAP_LIMIT) {
         m->data = PyMem_RawMalloc(size);
         m->origin = m->data != NULL ? MEMORY_HEAP : MEMORY_NONE;
@@ -46,6 +47,7 @@ memory_give_back(memory *m)
     else if (m->origin == MEMORY_MAPPED)
         munmap(m->data, m->size);
     m->origin = MEMORY_NONE;
+    Py_CLEAR(m->held);
 }
 
 static bool

@@ -33,6 +33,7 @@ typedef struct {
     unsigned char *data;
     size_t size;
     enum { MEMORY_NONE, MEMORY_HEAP, MEMORY_MAPPED } origin;
+    PyObject *held; /* what addresses within it point at, or NULL */
 } memory;
 
 enum { HEAP_LIMIT = 64 << 20 };

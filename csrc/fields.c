@@ -87,6 +87,7 @@ get_one(PyObject *self, const struct_field *field, const unsigned char *at)
     case FIELD_U32: memcpy(&v, at, 4); return PyLong_FromUnsignedLong(v.u32);
     case FIELD_FD:
     case FIELD_S32: memcpy(&v, at, 4); return PyLong_FromLong(v.s32);
+    case FIELD_ADDRESS:
     case FIELD_U64: memcpy(&v, at, 8); return PyLong_FromUnsignedLong(v.u64);
     case FIELD_S64: memcpy(&v, at, 8); return PyLong_FromLong(v.s64);
     case FIELD_BE16: memcpy(&v, at, 2); return PyLong_FromLong(ntohs(v.u16));
@@ -257,6 +258,38 @@ set_characters(struct_object *object, const struct_field *field, unsigned char *
     return good;
 }
 
+/* An int as it is; the address of a buffer, or of a str's bytes with a NUL after them, which the object then holds. */
+static bool
+set_pointer(struct_object *object, const struct_field *field, unsigned char *at, PyObject *value)
+{
+    if (PyIndex_Check(value))
+        return set_integer(object, field, at, value);
+    memset(at, 0, field->size);
+    if (value == Py_None)
+        return true;
+    if (!PyUnicode_Check(value) && !PyObject_CheckBuffer(value)) {
+        PyErr_Format(PyExc_TypeError,
+                     "%s() field '%s' must be an address, a bytes-like object or a str, not %s",
+                     object->info->name, field->name, Py_TYPE(value)->tp_name);
+        return false;
+    }
+    PyObject *source = PyUnicode_Check(value) ? PyUnicode_EncodeFSDefault(value) : Py_NewRef(value);
+    PyObject *view = source != NULL ? PyMemoryView_FromObject(source) : NULL;
+    Py_XDECREF(source);
+    if (view == NULL)
+        return false;
+    bool good = PyBuffer_IsContiguous(PyMemoryView_GET_BUFFER(view), 'C')
+                || refuse_field(object, field, PyExc_BufferError, "must be a contiguous buffer");
+    if (good) {
+        memcpy(at, &PyMemoryView_GET_BUFFER(view)->buf, field->size);
+        PyObject *one = PyTuple_Pack(1, view);
+        good = one != NULL && hold(&object->held, one);
+        Py_XDECREF(one);
+    }
+    Py_DECREF(view);
+    return good;
+}
+
 static bool
 set_one(struct_object *object, const struct_field *field, unsigned char *at, PyObject *value)
 {
@@ -276,9 +309,11 @@ set_one(struct_object *object, const struct_field *field, unsigned char *at, PyO
             return false;
         }
         memcpy(at, nested->data, field->size);
+        bool good = hold(&object->held, nested->held);
         Py_DECREF(nested);
-        return true;
+        return good;
     }
+    case FIELD_ADDRESS: return set_pointer(object, field, at, value);
     default: return set_integer(object, field, at, value);
     }
 }

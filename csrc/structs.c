@@ -22,8 +22,21 @@ allocate(PyTypeObject *type, const struct_info *info)
     PyObject_Init((PyObject *)object, type);
     object->info = info;
     object->size = info->size;
+    object->held = NULL;
     memset(object->data, 0, info->size);
     return object;
+}
+
+bool
+hold(PyObject **held, PyObject *from)
+{
+    if (from == NULL)
+        return true;
+    PyObject *both = *held != NULL ? PySequence_Concat(*held, from) : Py_NewRef(from);
+    if (both == NULL)
+        return false;
+    Py_XSETREF(*held, both);
+    return true;
 }
 
 struct_object *
@@ -71,8 +84,10 @@ struct_copy(module_state *state, unsigned index, PyObject *value)
     if (original == NULL)
         return NULL;
     struct_object *copy = struct_new(state, index);
-    if (copy != NULL)
+    if (copy != NULL) {
         memcpy(copy->data, original->data, original->info->size);
+        copy->held = Py_XNewRef(original->held);
+    }
     Py_DECREF(original);
     return (PyObject *)copy;
 }
@@ -81,6 +96,7 @@ static void
 struct_dealloc(PyObject *self)
 {
     PyTypeObject *type = Py_TYPE(self);
+    Py_XDECREF(((struct_object *)self)->held);
     PyObject_Free(self);
     Py_DECREF(type);
 }
@@ -176,6 +192,7 @@ struct_replace(PyObject *self, PyObject *args, PyObject *kwargs)
         return NULL;
     memcpy(object->data, old->data, (size_t)old->size);
     object->size = old->size;
+    object->held = Py_XNewRef(old->held);
     if (!set_by_name(object, kwargs))
         Py_CLEAR(object);
     return (PyObject *)object;

@@ -18,9 +18,10 @@ enum field_type {
     FIELD_S64,
     FIELD_BE16,
     FIELD_BE32,
-    FIELD_FD,    /* s32; takes anything with fileno() */
-    FIELD_TEXT,  /* a NUL-terminated char array: str */
-    FIELD_BYTES, /* a byte array: bytes */
+    FIELD_ADDRESS, /* u64; takes a buffer or a str, too, which the object then holds */
+    FIELD_FD,      /* s32; takes anything with fileno() */
+    FIELD_TEXT,    /* a NUL-terminated char array: str */
+    FIELD_BYTES,   /* a byte array: bytes */
     FIELD_IPV4,
     FIELD_IPV6,
     FIELD_SUN_PATH,    /* str; bytes where it is abstract; ends where the object does */
@@ -61,6 +62,7 @@ typedef struct {
     PyObject_HEAD
     const struct_info *info;
     Py_ssize_t size; /* bytes in use; at most info->size */
+    PyObject *held;  /* a tuple of what its addresses point at, or NULL */
     unsigned char data[];
 } struct_object;
 
@@ -71,6 +73,8 @@ PyObject *struct_get(PyObject *self, void *field);
 PyTypeObject *struct_make_type(struct module_state *state, unsigned index);
 /* The type of that name; borrowed, NULL with an exception or, where there is none, without. */
 PyTypeObject *struct_type_named(struct module_state *state, PyObject *name);
+/* Adds what `from` (a tuple or NULL) holds to `*held` (likewise); false with MemoryError. */
+bool hold(PyObject **held, PyObject *from);
 /* Whether `object` is a struct of any type. */
 bool struct_check(PyObject *object);
 

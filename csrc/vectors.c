@@ -346,6 +346,7 @@ structs_from(module_state *state, const signature *sig, int i, PyObject *value, 
         }
         else {
             memcpy(m->data + size * (size_t)k, element->data, size);
+            good = hold(&m->held, element->held);
             Py_DECREF(element);
         }
     }

@@ -64,6 +64,11 @@ class Field:
     """The C member, for the compiled check; empty where there is none."""
 
     @property
+    def holds(self) -> bool:
+        """Whether it takes the buffer that it points at, and keeps it alive."""
+        return self.engine == "FIELD_ADDRESS" and self.items == 1
+
+    @property
     def hidden(self) -> bool:
         return self.name.startswith("__")
 
@@ -213,6 +218,8 @@ def _fields(
                 raise TableError(f"field {name}: '{word}' needs its size in brackets")
         elif word in _TYPES:
             engine, size, align, python = _TYPES[word]
+            if enum == "address" and word == "u64":
+                engine = "FIELD_ADDRESS"
         else:
             raise TableError(f"field {name}: '{word}' is no type and no struct above this one")
         if not packed:

@@ -13,10 +13,12 @@ import struct as packing
 import subprocess
 import sys
 from collections.abc import Callable
+from ctypes import string_at
 from pathlib import Path
 from typing import Any
 
 import pytest
+from samples import address_of
 
 import pysyscall
 from pysyscall import (
@@ -264,9 +266,49 @@ def test_integers_have_the_range_of_their_width(struct: Struct, field: Field) ->
     for value in (low - 1, high + 1, -(2**80), 2**80):
         with pytest.raises(OverflowError, match=rf"{struct.name}\(\) field '{field.name}' must"):
             make(value)
-    for wrong in ("1", 1.0, None, b"1"):
+    for wrong in (1.0, [1]) if field.holds else ("1", 1.0, None, b"1"):
         with pytest.raises(TypeError):
             make(wrong)
+
+
+ADDRESSES = [(struct, field) for struct, field in FIELDS if field.holds and not field.hidden]
+
+
+@pytest.mark.parametrize(("struct", "field"), ADDRESSES)
+def test_addresses_hold_what_they_point_at(struct: Struct, field: Field) -> None:
+    buffer = bytearray(b"buffer")
+    made = type_of(struct)(**{field.name: buffer})
+    assert getattr(made, field.name) == address_of(buffer)
+    for holder in (made, made.replace(), made.replace(**{field.name: 5})):
+        with pytest.raises(BufferError):
+            buffer.append(1)
+        del holder
+    del made
+    buffer.append(1)
+    text = type_of(struct)(**{field.name: "text"})
+    assert string_at(getattr(text, field.name)) == b"text"
+    assert getattr(type_of(struct)(**{field.name: None}), field.name) == 0
+
+
+def test_addresses_of_parts_are_held_too() -> None:
+    """A struct keeps what a struct within it holds."""
+    buffer = bytearray(b"area")
+    part = pysyscall.UffdioRange(start=buffer, len=len(buffer))
+    whole = pysyscall.UffdioRegister(range=part)
+    del part
+    with pytest.raises(BufferError):
+        buffer.clear()
+    assert whole.range.start == address_of(buffer)
+    del whole
+    buffer.clear()
+
+
+def test_addresses_of_buffers_with_gaps() -> None:
+    wrong = memoryview(b"abcdef")[::2]
+    with pytest.raises(
+        BufferError, match=r"BpfObj\(\) field 'pathname' must be a contiguous buffer"
+    ):
+        pysyscall.BpfObj(pathname=wrong)
 
 
 @pytest.mark.parametrize(

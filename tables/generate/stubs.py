@@ -57,6 +57,7 @@ def _struct(struct: Struct) -> str:
     fields = [struct.field(name) for name in struct.arguments]
     # A list or an iterator serves where the attribute gives back a tuple.
     given = {f.name: f"Iterable[{_item(f.python)}]" if f.items > 1 else f.python for f in fields}
+    given |= {f.name: "int | str | ReadableBuffer | None" for f in fields if f.holds}
     lines = ["", "@final", f"class {struct.name}:"]
     names = ", ".join(f'Literal["{field.name}"]' for field in fields)
     lines.append(f"    __match_args__: ClassVar[tuple[{names}]]")
