@@ -24,7 +24,7 @@ def _show(info: SyscallInfo) -> list[str]:
     title = f"{info.name}: {info.doc}" if info.doc else info.name
     lines = [title, "", f"number      {info.number} (0x{info.number:x}) in rax"]
     if info.binding == "dead":
-        return [*lines, "            the kernel has no such call any more"]
+        return [*lines, "            the kernel has no such call"]
     if info.aliases:
         lines.append(f"also        {', '.join(info.aliases)}")
     lines.append(f"since       Linux {info.since}")

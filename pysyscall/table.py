@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -179,6 +181,47 @@ def lookup(call: str | int) -> SyscallInfo:
     return _info(int(call))
 
 
+@cache
+def _entries() -> frozenset[str] | None:
+    """The entry points that the running kernel was built with; None where it doesn't tell.
+
+    A call that was left out has a weak symbol, which leads to "no such call".
+    """
+    from pathlib import Path
+
+    try:
+        with Path("/proc/kallsyms").open() as symbols:
+            strong = [line.split()[2] for line in symbols if " T __x64_sys_" in line]
+    except OSError:
+        return None
+    return frozenset(name.removeprefix("__x64_") for name in strong) or None
+
+
+def supported(call: str | int) -> bool:
+    """`supported(call)`: tell whether the running kernel has a system call, without making it.
+
+    Args:
+        call: a name or an alias, a number, or a Sysno.
+
+    Returns:
+        True if the kernel was built with the call. Where /proc/kallsyms can't be read, whether the
+        kernel is new enough. A seccomp filter that forbids the call is not seen.
+
+    Raises:
+        LookupError, TypeError: as for `lookup`.
+
+    Source: the man page proc_kallsyms(5).
+    """
+    info = lookup(call)
+    if info.binding == "dead":
+        return False
+    entries = _entries()
+    if entries is not None:
+        return info.entry in entries
+    running = tuple(map(int, re.findall(r"\d+", os.uname().release)[:2]))
+    return running >= tuple(map(int, info.since.split(".")[:2]))
+
+
 def calls() -> Iterator[SyscallInfo]:
     """Every call in the kernel's table, by number."""
     return map(_info, ROWS)
@@ -193,4 +236,5 @@ __all__ = [
     "calls",
     "lookup",
     "nearest",
+    "supported",
 ]

@@ -23,6 +23,7 @@ from tables.structs import Struct
 
 FOLDER = Path(__file__).with_name("calls")
 OFFERED = Path(__file__).with_name("offered.toml")
+DEAD = Path(__file__).with_name("dead.toml")
 
 Binding = Literal["fast", "wrapped", "untyped", "raw_only"]
 Eintr = Literal["retry", "raise", "done", "remaining"]
@@ -198,6 +199,8 @@ class Table:
     calls: dict[str, Call]
     offered: dict[str, list[str]]
     """What the package offers beside all this: the names of each module."""
+    dead: dict[str, str]
+    """What each call was that the kernel no longer has."""
 
     @property
     def areas(self) -> dict[str, list[Call]]:
@@ -230,7 +233,13 @@ def load(folder: Path = FOLDER) -> Table:
         if call.replaced_by and call.replaced_by not in reader.rows:
             raise TableError(f"{call.name}: replaced_by: there is no call '{call.replaced_by}'")
     offered = tomllib.loads(OFFERED.read_text())
-    return Table(kernel, all_enums, all_structs, calls, offered)
+    dead = tomllib.loads(DEAD.read_text())
+    gone = {row.name for row in kernel.rows if row.status == "dead"}
+    if dead.keys() != gone:
+        raise TableError(
+            f"{DEAD.name}: {min(dead.keys() ^ gone)}: these are the kernel's dead rows"
+        )
+    return Table(kernel, all_enums, all_structs, calls, offered, dead)
 
 
 def _with_commands(row: dict[str, Any], others: dict[str, Any]) -> dict[str, Any]:

@@ -5324,6 +5324,7 @@ MODULES = {
     "syscall": "pysyscall.checked",
     "SyscallInfo": "pysyscall.table",
     "lookup": "pysyscall.table",
+    "supported": "pysyscall.table",
 }
 
 # Those of the builtins' names (open, ...) are left out, so that nothing is shadowed.
@@ -5927,6 +5928,7 @@ EXPORTS = [
     "stat",
     "statfs",
     "statx",
+    "supported",
     "swapoff",
     "swapon",
     "symlink",

@@ -133,6 +133,8 @@ def rows(table: Table) -> str:
             "c_arguments": tuple((arg.ctype, arg.name) for arg in row.args),
         }
         call = table.calls.get(row.name)
+        if row.name in table.dead:
+            entry["doc"] = table.dead[row.name]
         if call is not None:
             entry |= _call(call)
         lines.append(f"    {row.number}: {entry!r},")
