@@ -77,6 +77,16 @@ def _pairs(folder: Path) -> list[Pair]:
         return pysyscall.recvfrom(right_fd, 1)
 
     right_fd = right.fileno()
+    many = folder / "many"
+    many.mkdir()
+    for number in range(200):
+        (many / f"name {number}").touch()
+    directory = os.open(many, os.O_RDONLY)
+
+    def our_scandir(fd: int) -> list[str]:
+        pysyscall.lseek(fd, 0, os.SEEK_SET)
+        return [entry.d_name for entry in pysyscall.getdents64(fd)]
+
     return [
         Pair("write 1 B", os.write, pysyscall.write, (null, b"x")),
         Pair("read 1 B", os.read, pysyscall.read, (zero, 1)),
@@ -91,6 +101,12 @@ def _pairs(folder: Path) -> list[Pair]:
         Pair("lstat", os.lstat, pysyscall.lstat, (link,)),
         Pair("access", os.access, pysyscall.access, (path, os.R_OK)),
         Pair("readlink", os.readlink, pysyscall.readlink, (link,)),
+        Pair(
+            "list 200 names",
+            lambda fd: [entry.name for entry in os.scandir(fd)],
+            our_scandir,
+            (directory,),
+        ),
         Pair("chmod", os.chmod, pysyscall.chmod, (path, 0o600)),
         Pair("ftruncate", os.ftruncate, pysyscall.ftruncate, (file, 4096)),
         Pair(

@@ -59,13 +59,30 @@ convert_bytes_out(const signature *sig, call *c, room *m, int i, PyObject *value
     return true;
 }
 
+/* A copy whose size field holds. The kernel reads that many bytes; with E2BIG it writes there what it knows. */
+static inline PyObject *
+sized_copy(module_state *state, const signature *sig, int i, const struct_object *value)
+{
+    struct_object *copy = (struct_object *)struct_copy(state, sig->args[i].type, (PyObject *)value);
+    if (copy == NULL)
+        return NULL;
+    Py_ssize_t told = struct_told_size(copy);
+    if (told == copy->info->size_from && copy->info->size_from == 0) {
+        struct_tell_size(copy);
+    }
+    else if (told > copy->size) {
+        refuse(sig, i, PyExc_ValueError, "says that it has %zd bytes, but it has %zd", told, copy->size);
+        Py_CLEAR(copy);
+    }
+    return (PyObject *)copy;
+}
+
 ALWAYS_INLINE bool
 convert_struct_in(module_state *state, const signature *sig, call *c, room *m, int i, PyObject *value)
 {
     const argument *a = &sig->args[i];
-    bool none = a->nullable && value == Py_None;
-    set_length(sig, c, m, i, none ? 0 : a->size);
-    if (none) {
+    if (a->nullable && value == Py_None) {
+        set_length(sig, c, m, i, 0);
         c->reg[i] = 0;
         return true;
     }
@@ -75,7 +92,15 @@ convert_struct_in(module_state *state, const signature *sig, call *c, room *m, i
             return PyErr_Occurred() ? false : refuse_type(sig, i, value);
         value = c->owned[i];
     }
+    if (a->tells_size) {
+        PyObject *copy = sized_copy(state, sig, i, (const struct_object *)value);
+        Py_XSETREF(c->owned[i], copy);
+        if (copy == NULL)
+            return false;
+        value = copy;
+    }
     c->reg[i] = (long)((struct_object *)value)->data;
+    set_length(sig, c, m, i, a->grows ? ((struct_object *)value)->size : a->size);
     return true;
 }
 
@@ -234,6 +259,8 @@ convert(module_state *state, const signature *sig, call *c, room *m, int i, PyOb
         c->owned[i] = (PyObject *)struct_new(state, a->type);
         if (c->owned[i] == NULL)
             return false;
+        if (a->tells_size)
+            struct_tell_size((struct_object *)c->owned[i]);
         c->reg[i] = (long)((struct_object *)c->owned[i])->data;
         set_length(sig, c, m, i, a->size);
         return true;
@@ -275,6 +302,20 @@ convert(module_state *state, const signature *sig, call *c, room *m, int i, PyOb
         set_length(sig, c, m, i, number);
         c->reg[i] = (long)room_for(m, (size_t)number * a->size);
         return c->reg[i] != 0;
+    case KIND_RECORDS_OUT:
+        number = a->fallback;
+        if (value != NULL && (!int_in_place(value, &number) || number < a->min || number > a->max))
+            if (!convert_int(sig, i, value, &number))
+                return false;
+        set_length(sig, c, m, i, number);
+        c->reg[i] = (long)m->scratch;
+        if (number <= SCRATCH_BYTES)
+            return true;
+        if (!memory_take_up_to(&m->heap, (size_t)number))
+            return false;
+        c->reg[i] = (long)m->heap.data;
+        set_length(sig, c, m, i, (long)m->heap.size);
+        return true;
     case KIND_TIMESPEC_IN:
         if (a->nullable && (value == NULL || value == Py_None)) {
             c->reg[i] = 0;
@@ -480,6 +521,7 @@ release(const signature *sig, call *c, room *m)
         case KIND_STRUCTS_IN:
         case KIND_STRUCTS_INOUT:
         case KIND_STRUCTS_OUT:
+        case KIND_RECORDS_OUT:
         case KIND_ITEMS_IN:
         case KIND_ITEMS_OUT:
         case KIND_DATA_OUT:

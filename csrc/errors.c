@@ -30,10 +30,13 @@ refuse_type(const signature *sig, int i, PyObject *value)
 void
 raise_errno(const signature *sig, long result, PyObject *path, PyObject *second_path)
 {
-    if (result == -ENOSYS) {
-        PyObject *text = PyUnicode_FromFormat("%s: %s() is in Linux since %s, or a filter forbids it",
-                                              strerror(ENOSYS), sig->name, sig->since);
-        PyObject *pair = text != NULL ? Py_BuildValue("iN", ENOSYS, text) : NULL;
+    bool explained = sig->explanation != NULL && result == -sig->explained;
+    if (result == -ENOSYS || explained) {
+        PyObject *text = explained
+                             ? PyUnicode_FromFormat("%s: %s", strerror(sig->explained), sig->explanation)
+                             : PyUnicode_FromFormat("%s: %s() is in Linux since %s, or a filter forbids it",
+                                                    strerror(ENOSYS), sig->name, sig->since);
+        PyObject *pair = text != NULL ? Py_BuildValue("iN", (int)-result, text) : NULL;
         if (pair != NULL) {
             PyErr_SetObject(PyExc_OSError, pair);
             Py_DECREF(pair);

@@ -65,6 +65,16 @@ get_address(int family, const unsigned char *at)
     return PyUnicode_FromString(text);
 }
 
+/* A text up to its NUL, or to the end of the object. */
+static Py_ssize_t
+text_length(const struct_field *field, const struct_object *object, const unsigned char *at)
+{
+    Py_ssize_t left = object->data + object->size - at;
+    return left <= 0
+               ? 0
+               : (Py_ssize_t)strnlen((const char *)at, (size_t)(left < field->size ? left : field->size));
+}
+
 static PyObject *
 get_one(PyObject *self, const struct_field *field, const unsigned char *at)
 {
@@ -93,8 +103,7 @@ get_one(PyObject *self, const struct_field *field, const unsigned char *at)
     case FIELD_BE16: memcpy(&v, at, 2); return PyLong_FromLong(ntohs(v.u16));
     case FIELD_BE32: memcpy(&v, at, 4); return PyLong_FromUnsignedLong(ntohl(v.u32));
     case FIELD_TEXT:
-        return PyUnicode_DecodeFSDefaultAndSize((const char *)at,
-                                                (Py_ssize_t)strnlen((const char *)at, field->size));
+        return PyUnicode_DecodeFSDefaultAndSize((const char *)at, text_length(field, object, at));
     case FIELD_BYTES: return PyBytes_FromStringAndSize((const char *)at, field->size);
     case FIELD_TAIL: return PyBytes_FromStringAndSize((const char *)at, used_of(field, object));
     case FIELD_SUN_PATH: return get_sun_path(field, object);
@@ -123,6 +132,46 @@ struct_get(PyObject *self, void *closure)
             PyTuple_SET_ITEM(tuple, k, item);
     }
     return tuple;
+}
+
+/* Copies the fields of a struct, which ends at `end`, as they are shown: without padding and what follows a text.
+ * Tells how long it is. */
+static Py_ssize_t
+copy_content(const struct_info *info, const unsigned char *from, const unsigned char *end, unsigned char *to)
+{
+    Py_ssize_t size = info->size;
+    for (unsigned k = 0; k < info->count; k++) {
+        const struct_field *field = &info->fields[k];
+        unsigned items = field->items > 1 ? field->items : 1;
+        for (unsigned n = 0; n < items; n++) {
+            Py_ssize_t offset = field->offset + (Py_ssize_t)n * field->size, left = end - from - offset;
+            Py_ssize_t used = left < 0 ? 0 : left < field->size ? left : field->size;
+            if (field->type == FIELD_STRUCT) {
+                copy_content(&struct_table[field->nested], from + offset, from + offset + used, to + offset);
+                continue;
+            }
+            bool ends_at_nul =
+                field->type == FIELD_TEXT || (field->type == FIELD_SUN_PATH && used > 0 && from[offset] != 0);
+            if (ends_at_nul)
+                used = (Py_ssize_t)strnlen((const char *)from + offset, (size_t)used);
+            memcpy(to + offset, from + offset, (size_t)used);
+            if (field->type == FIELD_SUN_PATH || field->type == FIELD_TAIL)
+                size = offset + used;
+        }
+    }
+    return size;
+}
+
+PyObject *
+struct_content(const struct_object *object)
+{
+    PyObject *content = PyBytes_FromStringAndSize(NULL, object->info->size);
+    if (content == NULL)
+        return NULL;
+    unsigned char *to = (unsigned char *)PyBytes_AS_STRING(content);
+    memset(to, 0, object->info->size);
+    Py_ssize_t size = copy_content(object->info, object->data, object->data + object->size, to);
+    return size < object->info->size ? shorten(content, size) : content;
 }
 
 static bool
@@ -325,7 +374,7 @@ field_set(struct_object *object, const struct_field *field, PyObject *value)
     Py_ssize_t end = field->offset + field->size * (field->items > 1 ? field->items : 1);
     /* An object that ended before the field now holds it. The last field of some says itself how long it is. */
     if (object->size < end && field->type != FIELD_TAIL && field->type != FIELD_SUN_PATH)
-        object->size = end;
+        object->size = object->info->grows ? object->info->size : end;
     if (field->items <= 1)
         return set_one(object, field, at, value);
     PyObject *items = PySequence_Tuple(value);

@@ -9,6 +9,8 @@
 extern const struct_info struct_table[];
 extern const uint16_t sockaddr_index[SOCKADDR_COUNT];
 
+/* The fields as repr shows them, as bytes: equal structs have equal content. A new reference. */
+PyObject *struct_content(const struct_object *object);
 /* Stores `value`; false with an exception that names the struct and the field. */
 bool field_set(struct_object *object, const struct_field *field, PyObject *value);
 

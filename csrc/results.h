@@ -4,6 +4,7 @@
 
 #include "call.h"
 #include "generated/numbers.h"
+#include "records.h"
 #include "state.h"
 #include "structs.h"
 #include "syscall_arch.h"
@@ -18,6 +19,8 @@ take_out(module_state *state, const signature *sig, call *c, room *m, int i, lon
     case KIND_STRUCT_INOUT:
     case KIND_STRUCT_OUT:
         object = c->owned[i];
+        if (a->tells_size)
+            struct_take_size((struct_object *)object);
         c->owned[i] = NULL;
         return object;
     case KIND_OPTION_OUT:
@@ -39,6 +42,7 @@ take_out(module_state *state, const signature *sig, call *c, room *m, int i, lon
                    ? ready_result(state, a->type, m->heap.data, c->reg[a->length])
                    : structs_result(state, a->type, m->heap.data, c->reg[a->length]);
     case KIND_STRUCTS_OUT: return structs_result(state, a->type, (const unsigned char *)c->reg[i], result);
+    case KIND_RECORDS_OUT: return records_result(state, a->type, (unsigned char *)c->reg[i], result);
     case KIND_CELLS_OUT:
         if (a->enumeration != NULL)
             return enum_result(state, a->enumeration,
@@ -84,6 +88,7 @@ is_out(enum kind kind)
     case KIND_STRUCT_OUT:
     case KIND_STRUCTS_INOUT:
     case KIND_STRUCTS_OUT:
+    case KIND_RECORDS_OUT:
     case KIND_CELLS_OUT:
     case KIND_CELLS_INOUT:
     case KIND_ITEMS_OUT:

@@ -26,6 +26,7 @@ enum kind {
     KIND_STRUCTS_IN,    /* a sequence of struct objects or tuples */
     KIND_STRUCTS_INOUT, /* the same; the kernel changes copies, which come back */
     KIND_STRUCTS_OUT,   /* an int: the most elements wanted */
+    KIND_RECORDS_OUT,   /* an int: the bytes to fill with records that tell their own length */
     KIND_TIMESPEC_IN,   /* seconds (int or float) or a Timespec */
     KIND_REMAINING,     /* where the kernel writes what is left of the Timespec in argument `of` */
     KIND_CELLS_IN,    /* `items` integers of `size` bytes within [min, max]: an int, or an iterable of them */
@@ -97,6 +98,8 @@ typedef struct {
     bool optional;   /* may be left out: then `fallback` */
     bool nullable;   /* may be None: then `none` */
     bool is_signed;  /* of KIND_CELLS_OUT and KIND_ITEMS_OUT */
+    bool grows;      /* a struct that tells the kernel its size, as it is */
+    bool tells_size; /* ... or that has its size inside */
     bool is_fd;      /* KIND_CELLS_OUT: descriptors, closed if they can't be handed over */
     bool is_counted; /* its length is the 32-bit field at `count_offset` of struct argument `counted_in` */
     int8_t length;   /* the argument that gets this one's length, or -1 */
@@ -119,6 +122,8 @@ typedef struct {
     const char *name;
     const char *text;  /* the call as Python writes it, for error messages */
     const char *since; /* first kernel version */
+    int explained;     /* an errno that means something else here than its text says */
+    const char *explanation;
     long nr;
     const char *refused;     /* why the call is not made, or NULL */
     const char *enumeration; /* of RESULT_ENUM */

@@ -13,17 +13,26 @@
 
 static void struct_dealloc(PyObject *self);
 
+/* An object with `size` bytes that hold nothing yet. */
 static struct_object *
-allocate(PyTypeObject *type, const struct_info *info)
+allocate_bytes(PyTypeObject *type, const struct_info *info, Py_ssize_t size)
 {
-    struct_object *object = PyObject_Malloc(offsetof(struct_object, data) + info->size);
+    struct_object *object = PyObject_Malloc(offsetof(struct_object, data) + (size_t)size);
     if (object == NULL)
         return (struct_object *)PyErr_NoMemory();
     PyObject_Init((PyObject *)object, type);
     object->info = info;
-    object->size = info->size;
+    object->size = size;
     object->held = NULL;
-    memset(object->data, 0, info->size);
+    return object;
+}
+
+static struct_object *
+allocate(PyTypeObject *type, const struct_info *info)
+{
+    struct_object *object = allocate_bytes(type, info, info->size);
+    if (object != NULL)
+        memset(object->data, 0, info->size);
     return object;
 }
 
@@ -37,6 +46,38 @@ hold(PyObject **held, PyObject *from)
         return false;
     Py_XSETREF(*held, both);
     return true;
+}
+
+PyObject *
+struct_record(PyTypeObject *type, const struct_info *info, const void *data, Py_ssize_t size)
+{
+    struct_object *object = allocate_bytes(type, info, size);
+    if (object != NULL)
+        memcpy(object->data, data, (size_t)size);
+    return (PyObject *)object;
+}
+
+Py_ssize_t
+struct_told_size(const struct_object *object)
+{
+    uint32_t told;
+    memcpy(&told, object->data + object->info->size_at, sizeof(told));
+    return (Py_ssize_t)told + object->info->size_from;
+}
+
+void
+struct_tell_size(struct_object *object)
+{
+    uint32_t size = (uint32_t)(object->size - object->info->size_from);
+    memcpy(object->data + object->info->size_at, &size, sizeof(size));
+}
+
+void
+struct_take_size(struct_object *object)
+{
+    Py_ssize_t told = struct_told_size(object);
+    if (told >= object->info->minimum && told < object->info->size)
+        object->size = told;
 }
 
 struct_object *
@@ -85,7 +126,8 @@ struct_copy(module_state *state, unsigned index, PyObject *value)
         return NULL;
     struct_object *copy = struct_new(state, index);
     if (copy != NULL) {
-        memcpy(copy->data, original->data, original->info->size);
+        memcpy(copy->data, original->data, (size_t)original->size);
+        copy->size = original->size;
         copy->held = Py_XNewRef(original->held);
     }
     Py_DECREF(original);
@@ -159,7 +201,7 @@ struct_construct(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         return NULL;
     if (info->is_sockaddr && info->family != 0)
         memcpy(object->data, &info->family, sizeof(info->family));
-    if (info->is_sockaddr && ends_with_a_field(info))
+    if ((info->is_sockaddr || info->tells_size) && ends_with_a_field(info))
         object->size = info->minimum;
     for (Py_ssize_t k = 0; k < given; k++) {
         const struct_field *field = &info->fields[k];
@@ -178,6 +220,8 @@ struct_construct(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     }
     if (!set_by_name(object, kwargs))
         Py_CLEAR(object);
+    else if (info->tells_size && struct_told_size(object) == info->size_from)
+        struct_tell_size(object);
     return (PyObject *)object;
 }
 
@@ -193,8 +237,11 @@ struct_replace(PyObject *self, PyObject *args, PyObject *kwargs)
     memcpy(object->data, old->data, (size_t)old->size);
     object->size = old->size;
     object->held = Py_XNewRef(old->held);
+    bool told = old->info->tells_size && struct_told_size(old) == old->size;
     if (!set_by_name(object, kwargs))
         Py_CLEAR(object);
+    else if (told && struct_told_size(object) == old->size && object->size != old->size)
+        struct_tell_size(object);
     return (PyObject *)object;
 }
 
@@ -206,8 +253,12 @@ struct_from_bytes(PyObject *type, PyObject *source)
     if (PyObject_GetBuffer(source, &view, PyBUF_SIMPLE) < 0)
         return NULL;
     struct_object *object = NULL;
-    if (view.len < info->minimum || view.len > info->size)
-        info->minimum == info->size
+    /* What a later kernel has added is left out. */
+    Py_ssize_t size = info->grows && view.len > info->size ? info->size : view.len;
+    if (size < info->minimum || size > info->size)
+        info->grows ? PyErr_Format(PyExc_ValueError, "%s.from_bytes() needs %d bytes or more, not %zd",
+                                   info->name, info->minimum, view.len)
+        : info->minimum == info->size
             ? PyErr_Format(PyExc_ValueError, "%s.from_bytes() needs %d bytes, not %zd", info->name,
                            info->size, view.len)
             : PyErr_Format(PyExc_ValueError, "%s.from_bytes() needs %d to %d bytes, not %zd", info->name,
@@ -215,8 +266,10 @@ struct_from_bytes(PyObject *type, PyObject *source)
     else
         object = allocate((PyTypeObject *)type, info);
     if (object != NULL) {
-        memcpy(object->data, view.buf, (size_t)view.len);
-        object->size = view.len;
+        memcpy(object->data, view.buf, (size_t)size);
+        object->size = size;
+        if (size < view.len && info->tells_size && struct_told_size(object) > size)
+            struct_tell_size(object);
     }
     PyBuffer_Release(&view);
     return (PyObject *)object;
@@ -264,19 +317,22 @@ struct_compare(PyObject *self, PyObject *other, int operation)
 {
     if (!Py_IS_TYPE(other, Py_TYPE(self)) || (operation != Py_EQ && operation != Py_NE))
         Py_RETURN_NOTIMPLEMENTED;
-    const struct_object *a = (const struct_object *)self, *b = (const struct_object *)other;
-    bool equal = a->size == b->size && memcmp(a->data, b->data, (size_t)a->size) == 0;
-    return PyBool_FromLong(equal == (operation == Py_EQ));
+    PyObject *a = struct_content((const struct_object *)self);
+    PyObject *b = a != NULL ? struct_content((const struct_object *)other) : NULL;
+    PyObject *result = b != NULL ? PyObject_RichCompare(a, b, operation) : NULL;
+    Py_XDECREF(a);
+    Py_XDECREF(b);
+    return result;
 }
 
 static Py_hash_t
 struct_hash(PyObject *self)
 {
-    PyObject *bytes = struct_to_bytes(self, NULL);
-    if (bytes == NULL)
+    PyObject *content = struct_content((const struct_object *)self);
+    if (content == NULL)
         return -1;
-    Py_hash_t hash = PyObject_Hash(bytes);
-    Py_DECREF(bytes);
+    Py_hash_t hash = PyObject_Hash(content);
+    Py_DECREF(content);
     return hash;
 }
 
@@ -323,7 +379,9 @@ struct_subscript(PyObject *self, PyObject *key)
 static PyObject *
 struct_sizeof(PyObject *self, PyObject *Py_UNUSED(ignored))
 {
-    return PyLong_FromSize_t(offsetof(struct_object, data) + ((const struct_object *)self)->info->size);
+    const struct_object *object = (const struct_object *)self;
+    Py_ssize_t room = object->info->record_size != 0 ? object->size : object->info->size;
+    return PyLong_FromSize_t(offsetof(struct_object, data) + (size_t)room);
 }
 
 static PyMethodDef struct_methods[] = {

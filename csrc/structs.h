@@ -56,12 +56,21 @@ typedef struct {
     const uint16_t *sequence; /* fields that indexing and unpacking yield */
     bool is_sockaddr;
     uint16_t family; /* of a socket address, set by its constructor */
+    bool grows;      /* later kernels have it longer, and earlier ones shorter */
+    /* A field of 32 bits may tell the struct's size, or that of what follows `size_from`. */
+    bool tells_size;
+    uint16_t size_at;
+    uint16_t size_from;
+    /* Of a record, one of many side by side: the field that tells its length, and that field's size. */
+    uint16_t record_at;
+    uint16_t record_size;
+    uint16_t record_tail; /* offset of its last field, a text */
 } struct_info;
 
 typedef struct {
     PyObject_HEAD
     const struct_info *info;
-    Py_ssize_t size; /* bytes in use; at most info->size */
+    Py_ssize_t size; /* bytes in use; at most info->size. A record has no memory beyond them */
     PyObject *held;  /* a tuple of what its addresses point at, or NULL */
     unsigned char data[];
 } struct_object;
@@ -82,10 +91,19 @@ bool struct_check(PyObject *object);
 struct_object *struct_new(struct module_state *state, unsigned index);
 /* The same, holding `size` bytes of `data`; what is missing up to the struct's size is zero. */
 PyObject *struct_from_data(struct module_state *state, unsigned index, const void *data, Py_ssize_t size);
+/* A record of `type`, which takes no more memory than its `size` bytes. */
+PyObject *struct_record(PyTypeObject *type, const struct_info *info, const void *data, Py_ssize_t size);
 /* A new reference to `value` as struct `index`: itself, or built from a tuple. NULL, with an exception or,
  * where `value` is neither, without one. */
 struct_object *struct_coerce(struct module_state *state, unsigned index, PyObject *value);
 /* The same, but an object of its own. */
 PyObject *struct_copy(struct module_state *state, unsigned index, PyObject *value);
+
+/* The size that the struct itself tells, as bytes of the whole object. */
+Py_ssize_t struct_told_size(const struct_object *object);
+/* Makes the struct tell its size. */
+void struct_tell_size(struct_object *object);
+/* After the kernel has filled it: ends the object where it says that it ends. */
+void struct_take_size(struct_object *object);
 
 #endif

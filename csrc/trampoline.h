@@ -67,30 +67,34 @@ prepare_repeat(const signature *sig, call *c, room *m, int64_t deadline, const s
     return true;
 }
 
-/* Whether there is more data than there was room for: some calls tell the whole length. */
+/* Whether the call has an array that can be asked for again with more room. */
 ALWAYS_INLINE bool
-cut_short(const signature *sig, const call *c, long result)
+can_grow(const signature *sig)
 {
     EACH_ARGUMENT (i) {
-        if (i < sig->count && sig->args[i].kind == KIND_DATA_OUT && sig->args[i].length >= 0)
-            return result > c->reg[sig->args[i].length];
+        enum kind kind = sig->args[i].kind;
+        if (i < sig->count && (kind == KIND_ITEMS_OUT || kind == KIND_DATA_OUT || kind == KIND_NAMES_OUT))
+            return sig->args[i].length >= 0;
     }
     return false;
 }
 
-/* After an error or a result that says so: whether an array that was too short could be made as long as it can get. */
+/* After an error that says so, where it came back full, or where the whole length was told: whether an array that
+ * was too short could be made as long as it can get. */
 ALWAYS_INLINE bool
-grow(const signature *sig, call *c, room *m, long error)
+grow(const signature *sig, call *c, room *m, long result)
 {
     EACH_ARGUMENT (i) {
         const argument *a = &sig->args[i];
         if (i >= sig->count)
             break;
-        bool too_short = a->kind == KIND_ITEMS_OUT   ? error == -EINVAL
-                         : a->kind == KIND_DATA_OUT  ? error == -ERANGE || cut_short(sig, c, error)
-                         : a->kind == KIND_NAMES_OUT ? error == -ERANGE
+        if (a->length < 0)
+            continue;
+        bool too_short = a->kind == KIND_ITEMS_OUT   ? result == -EINVAL || result == c->reg[a->length]
+                         : a->kind == KIND_DATA_OUT  ? result == -ERANGE || result > c->reg[a->length]
+                         : a->kind == KIND_NAMES_OUT ? result == -ERANGE
                                                      : false;
-        if (!too_short || a->length < 0 || c->reg[a->length] >= a->max)
+        if (!too_short || c->reg[a->length] >= a->max)
             continue;
         if (!memory_take(&m->heap, (size_t)a->max * a->size))
             return false;
@@ -185,8 +189,12 @@ trampoline(const signature *sig, PyObject *module, PyObject *const *args, Py_ssi
             result = enter_kernel(sig, &c);
         }
         if (__builtin_expect(!syscall_failed(result), 1)) {
-            if (cut_short(sig, &c, result) && grow(sig, &c, &m, result))
-                continue;
+            if (can_grow(sig)) {
+                if (grow(sig, &c, &m, result))
+                    continue;
+                if (PyErr_Occurred())
+                    goto fail;
+            }
             break;
         }
         if (result == -EINTR && sig->eintr == EINTR_DONE) {

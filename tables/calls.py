@@ -47,6 +47,8 @@ _TYPES: dict[str, type] = {
     "thread_only": bool,
     "unlike_os": str,
     "note": str,
+    "explain": dict,
+    "python": str,
     "man": str,
     "untestable": str,
     "command": list,
@@ -153,6 +155,10 @@ class Call:
     thread_only: bool
     unlike_os: str
     note: str
+    explain: dict[str, str]
+    """What an errno, one at most, means here: the end of the error's text."""
+    python: str
+    """The arguments as Python gives them, where they are others than the row's."""
     man: str
     untestable: str
     """Why no test makes the call for real; empty where one does."""
@@ -181,7 +187,7 @@ class Call:
     def text(self) -> str:
         """The call as Python writes it: `read(fd, buf)`, `fcntl(fd, F_SETFL, flags)`."""
         shown = (value.choice[0] if value.choice else value.parameter for value in self.parameters)
-        return f"{self.name}({', '.join(shown)})"
+        return f"{self.name}({self.python or ', '.join(shown)})"
 
     @property
     def outs(self) -> tuple[Value, ...]:
@@ -261,7 +267,8 @@ class _Reader:
         self.rows = {row.name: row for row in kernel.rows}
         self.enums = all_enums
         self.structs = all_structs
-        self.names = kinds.Names(frozenset(all_enums), frozenset(all_structs))
+        records = {s.name: s.read_as for s in all_structs.values() if s.record}
+        self.names = kinds.Names(frozenset(all_enums), frozenset(all_structs), records)
         self.constants = {
             member.name: member.value for enum in all_enums.values() for member in enum.members
         }
@@ -301,6 +308,8 @@ class _Reader:
             thread_only=row.get("thread_only", False),
             unlike_os=row.get("unlike_os", ""),
             note=row.get("note", ""),
+            explain=row.get("explain", {}),
+            python=row.get("python", ""),
             man=row.get("man", f"{name}(2)"),
             untestable=row.get("untestable", ""),
             commands=tuple(self._commands(kernel, signature, row.get("command", ()))),
@@ -312,6 +321,8 @@ class _Reader:
         return call
 
     def _check(self, call: Call) -> None:
+        if len(call.explain) > 1 or not call.explain.keys() <= {*call.errors}:
+            raise TableError("explain: says something of one of the `errors`, and of no more")
         for name in call.errors:
             if name not in errno.errorcode.values() and not hasattr(errno, name):
                 raise TableError(f"errors: '{name}' is no errno")
@@ -333,6 +344,8 @@ class _Reader:
                         f"argument '{value.name}': the C engine has no '{value.kind}', "
                         'so the call can\'t be binding = "fast"'
                     )
+                if value.struct and value.struct.record and value.kind.word != "records":
+                    raise TableError(f"argument '{value.name}': a record only stands in `records`")
             if sum(value.rule.engine in kinds.BULK for value in call.values) > 1:
                 raise TableError("the C engine has room for one array, but two arguments are one")
             if not kinds.RESULTS.get(result.word, "RESULT_ENUM") and not call.commands:
@@ -459,10 +472,11 @@ class _Reader:
                 if other.kind.word == "size of" and other.kind.operand == argument.name:
                     length = j
         parameter = argument.name if rule.annotation else ""
-        if rule.engine == "KIND_STRUCTS_OUT" and rule.annotation:
-            parameter = kind.count
         condition = argument.condition
         default = argument.default
+        if rule.engine in ("KIND_STRUCTS_OUT", "KIND_RECORDS_OUT") and rule.annotation:
+            parameter = kind.count
+            default = signature.arguments[signature.index(kind.count)].default
         if parameter and not default and self._can_be_left_out(argument.name, signature):
             # Whether a family's argument is needed is for the command to say.
             default = "None" if kind.optional else "0" if kind.word == "by" else ""

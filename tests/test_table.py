@@ -161,11 +161,19 @@ def check_typed(info: SyscallInfo) -> None:
     function = getattr(pysyscall, info.name)
     for alias in info.aliases:
         assert getattr(pysyscall, alias) is function
-    parameters = [a for a in info.arguments if a.parameter]
-    assert info.signature.startswith(f"{info.name}(")
+    parameters = [a.parameter for a in info.arguments if a.parameter]
+    # What a family takes follows from the command.
     if not info.commands:
-        assert list(inspect.signature(function).parameters) == [a.parameter for a in parameters]
+        parameters = list(inspect.signature(function).parameters)
+    assert info.signature.startswith(f"{info.name}(")
     told = " ".join(function.__doc__.split())
+    if info.binding == "wrapped":
+        inside = info.signature.removeprefix(f"{info.name}(").removesuffix(")")
+        names = [part.partition("=")[0] for part in inside.split(", ") if part not in ("", "*")]
+        assert parameters == names
+        assert told.startswith(f"`{info.signature}`: {info.doc}.")
+        return
+    assert parameters == [a.parameter for a in info.arguments if a.parameter]
     assert info.doc in told
     assert f"System call {info.number}, in Linux since {info.since}." in told
     for place, argument in enumerate(info.arguments):

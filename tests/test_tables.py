@@ -74,6 +74,12 @@ def test_good_row(tmp_path):
         (row(READ, blocks='"yes"'), "'blocks' must be a bool"),
         (row(READ, eintr='"never"'), "'never' is not retry"),
         (row(READ, errors='["ENOTHING"]'), "'ENOTHING' is no errno"),
+        (row(READ, explain='{ EINVAL = "x" }'), "explain: says something of one of the `errors`"),
+        (
+            row("(fd: fd, buf: in Dirent, count: size of buf) -> none"),
+            "argument 'buf': a record only stands in `records`",
+        ),
+        (row("(fd: fd, buf: out records Stat[count], count: len) -> none"), "has no 'out records"),
         (row(READ, replaced_by='"nothing"'), "there is no call 'nothing'"),
         (row(READ, binding="slow"), "'slow' is not fast"),
         (row(READ, binding="raw_only"), "`reason` goes with"),

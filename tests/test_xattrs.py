@@ -5,6 +5,8 @@ from __future__ import annotations
 import array
 import errno
 import os
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -226,3 +228,179 @@ def test_arguments_are_checked(file: Path, fd: int) -> None:
             call(file, "user.\0x")
     with pytest.raises(TypeError, match="argument 'value'"):
         pysyscall.setxattr(file, "user.x", "text")
+
+
+# Below a directory, through a struct
+
+
+def refusal(text: str) -> str:
+    """The error that is written `call argument: what it must`."""
+    place, _, rest = text.partition(": ")
+    call, argument = place.split()
+    return f"{call}() argument '{argument}' must {rest}"
+
+
+AT = needs("setxattrat")
+
+
+@AT
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("value", VALUES, ids=repr)
+def test_values_below_a_directory(file: Path, fd: int, name: str | bytes, value: Any) -> None:
+    assert pysyscall.setxattrat(fd, "", pysyscall.AT_EMPTY_PATH, name, value) is None
+    assert os.getxattr(file, name) == bytes(value)
+    assert pysyscall.getxattrat(None, file, 0, name) == bytes(value)
+    assert pysyscall.getxattrat(fd, b"", pysyscall.AT_EMPTY_PATH, name) == bytes(value)
+
+
+@AT
+@needs_root
+def test_a_value_of_a_link_below_a_directory(file: Path, keep: Callable[[int], int]) -> None:
+    folder = keep(os.open(file.parent, os.O_RDONLY))
+    alone = pysyscall.AT_SYMLINK_NOFOLLOW
+    pysyscall.setxattrat(folder, "link", alone, "trusted.a", b"link")
+    pysyscall.setxattrat(folder, "link", 0, "trusted.a", b"file")
+    assert pysyscall.getxattrat(folder, "link", alone, "trusted.a") == b"link"
+    assert pysyscall.getxattrat(folder, "link", 0, "trusted.a") == b"file"
+
+
+@AT
+@pytest.mark.parametrize(
+    ("call", "number"),
+    [
+        (lambda f: pysyscall.getxattrat(None, f, 0, "user.none"), errno.ENODATA),
+        (lambda f: pysyscall.getxattrat(None, f, 1, "user.a"), errno.EINVAL),
+        (lambda f: pysyscall.getxattrat(None, f, 0, "user." + "x" * 251), errno.ERANGE),
+        (lambda f: pysyscall.setxattrat(None, f, 0, "user." + "x" * 251, b""), errno.ERANGE),
+        (lambda f: pysyscall.setxattrat(None, f, 0, "user.a", b"", 4), errno.EINVAL),
+        (lambda f: pysyscall.setxattrat(None, f, 0, "user.a", bytes(65537)), errno.E2BIG),
+        (lambda f: pysyscall.setxattrat(None, f, 0, "user.b", b"", 2), errno.ENODATA),
+    ],
+)
+def test_below_a_directory_fails(file: Path, call: Callable[[Path], object], number: int) -> None:
+    with pytest.raises(OSError) as caught:
+        call(file)
+    assert (caught.value.errno, caught.value.filename) == (number, file)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "text"),
+    [
+        (
+            lambda m: m.getxattrat("f", "f", 0, "user.a"),
+            TypeError,
+            "getxattrat dirfd: be an int or an object with fileno() or None, not str",
+        ),
+        (
+            lambda m: m.getxattrat(None, 5, 0, "user.a"),
+            TypeError,
+            "getxattrat path: be a str, bytes or os.PathLike, not int",
+        ),
+        (
+            lambda m: m.getxattrat(None, "a\0", 0, "user.a"),
+            ValueError,
+            "getxattrat path: not contain a NUL byte",
+        ),
+        (
+            lambda m: m.getxattrat(None, "f", "0", "user.a"),
+            TypeError,
+            "getxattrat at_flags: be an int, not str",
+        ),
+        (
+            lambda m: m.setxattrat(None, "f", 2**32, "user.a", b""),
+            OverflowError,
+            "setxattrat at_flags: be in [0, 4294967295], not 4294967296",
+        ),
+        (
+            lambda m: m.setxattrat(None, "f", 0, None, b""),
+            TypeError,
+            "setxattrat name: be a str or bytes, not None",
+        ),
+        (
+            lambda m: m.setxattrat(None, "f", 0, "user.a", "x"),
+            TypeError,
+            "setxattrat value: be a bytes-like object, not str",
+        ),
+        (
+            lambda m: m.setxattrat(None, "f", 0, "user.a", memoryview(b"abc")[::2]),
+            BufferError,
+            "setxattrat value: be one contiguous block",
+        ),
+        (
+            lambda m: m.setxattrat(None, "f", 0, "user.a", b"", -1),
+            OverflowError,
+            "setxattrat flags: be in [0, 4294967295], not -1",
+        ),
+        (
+            lambda m: m.setxattrat(2**80, "f", 0, "user.a", b""),
+            OverflowError,
+            "setxattrat dirfd: be in [",
+        ),
+    ],
+)
+def test_below_a_directory_arguments_are_checked(
+    call: Callable[[Any], object], error: type[Exception], text: str
+) -> None:
+    with pytest.raises(error) as caught:
+        call(pysyscall)
+    assert str(caught.value).startswith(refusal(text))
+
+
+@AT
+def test_a_value_is_locked_while_it_is_read(file: Path) -> None:
+    value = bytearray(b"value")
+    pysyscall.setxattrat(None, file, 0, "user.a", value)
+    value.extend(b"more")
+    assert os.getxattr(file, "user.a") == b"value"
+
+
+def large_file() -> int:
+    fd = pysyscall.memfd_create("large")
+    try:
+        pysyscall.fsetxattr(fd, "user.a", bytes(5000))
+    except OSError as error:
+        os.close(fd)
+        pytest.skip(f"memory files have no large attributes here: {error}")
+    return fd
+
+
+@AT
+def test_a_large_value_below_a_directory(keep: Callable[[int], int]) -> None:
+    fd = keep(large_file())
+    for size in (4095, 4096, 4097, 65536):
+        value = os.urandom(size)
+        pysyscall.setxattrat(fd, "", pysyscall.AT_EMPTY_PATH, "user.a", value)
+        assert pysyscall.getxattrat(fd, "", pysyscall.AT_EMPTY_PATH, "user.a") == value
+
+
+def test_values_that_change_their_size_while_they_are_read(keep: Callable[[int], int]) -> None:
+    """Whatever its size is at a moment, it comes whole."""
+    fd, stop = keep(large_file()), threading.Event()
+    values = [bytes([k]) * size for k, size in enumerate((1, 4096, 4097, 65536, 0, 9000))]
+
+    def change() -> None:
+        while not stop.is_set():
+            for value in values:
+                os.setxattr(fd, "user.a", value)
+
+    os.setxattr(fd, "user.a", values[0])
+    thread = threading.Thread(target=change)
+    thread.start()
+    try:
+        seen: set[bytes] = set()
+        deadline = time.monotonic() + 30
+        while len(seen) < len(values) and time.monotonic() < deadline:
+            seen |= {pysyscall.fgetxattr(fd, "user.a") for _ in range(100)}
+    finally:
+        stop.set()
+        thread.join()
+    assert seen == set(values)
+
+
+def test_many_names(keep: Callable[[int], int]) -> None:
+    """More than fit in the room that is tried first."""
+    fd = keep(large_file())
+    names = [f"user.{number:03}{'x' * 200}" for number in range(100)]
+    for name in names:
+        pysyscall.fsetxattr(fd, name, b"")
+    assert sorted(pysyscall.flistxattr(fd)) == sorted(["user.a", *names])

@@ -192,7 +192,7 @@ def _child(function: Callable[..., object], args: tuple, kwargs: dict[str, objec
 
 @contextmanager
 def stopped(
-    function: Callable[..., object], *args: object, entries: int = 1, **kwargs: object
+    function: Callable[..., object], *args: object, _entry: int = 1, **kwargs: object
 ) -> Iterator[Stop]:
     """Run `function(*args, **kwargs)` in a child up to its first system call, or a later one.
 
@@ -203,7 +203,7 @@ def stopped(
         _child(function, args, kwargs)
     tracee = _Tracee(pid)
     try:
-        yield tracee.call_under_test(entries)
+        yield tracee.call_under_test(_entry)
     finally:
         tracee.end()
 
@@ -334,6 +334,30 @@ class Program:
         if count != self.count:
             return f"points at a program of {count} instructions, not {self.count}"
         return self.instructions.complaint(address, stop) if count else ""
+
+    def room(self, word: int, stop: Stop) -> int:
+        return 0
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The address of a struct, part by part: bytes, and addresses of something."""
+
+    items: tuple[bytes | Pointer, ...]
+
+    def complaint(self, word: int, stop: Stop) -> str:
+        place = word
+        for item in self.items:
+            if isinstance(item, bytes):
+                complaint = Pointer(item).complaint(place, stop)
+                place += len(item)
+            else:
+                (address,) = struct.unpack("Q", stop.read(place, 8).ljust(8, b"\0"))
+                complaint = item.complaint(address, stop)
+                place += 8
+            if complaint:
+                return f"+ {place - word} {complaint}"
+        return ""
 
     def room(self, word: int, stop: Stop) -> int:
         return 0

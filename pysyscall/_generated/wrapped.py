@@ -2,4 +2,11 @@
 """The calls that are typed in Python: number, first kernel, what becomes of EINTR."""
 
 CALLS: dict[str, tuple[int, str, str]] = {
+    "statmount": (457, "6.8", "retry"),
+    "listmount": (458, "6.8", "retry"),
+    "lsm_get_self_attr": (459, "6.8", "retry"),
+    "lsm_set_self_attr": (460, "6.8", "retry"),
+    "lsm_list_modules": (461, "6.8", "retry"),
+    "setxattrat": (463, "6.13", "retry"),
+    "getxattrat": (464, "6.13", "retry"),
 }

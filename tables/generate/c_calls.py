@@ -12,7 +12,7 @@ from tables.generate import docs
 _RANGED = frozenset(
     {
         *("KIND_INT", "KIND_FD", "KIND_CELLS_IN", "KIND_CELLS_INOUT", "KIND_STRUCTS_OUT"),
-        *("KIND_OPTION_IN", "KIND_ITEMS_IN"),
+        *("KIND_OPTION_IN", "KIND_ITEMS_IN", "KIND_RECORDS_OUT"),
     }
 )
 _SIZED_BY_THE_CALL = frozenset({"KIND_ITEMS_OUT", "KIND_DATA_OUT", "KIND_NAMES_OUT"})
@@ -135,6 +135,7 @@ def _signature(name: str, call: Call, command: Command | None = None) -> str:
         "text": f'"{call.text}"',
         "since": f'"{call.kernel.since}"',
         "nr": f"NR_{call.name}",
+        **_explanation(call),
         "count": str(len(call.values)),
         "parameters": str(len(call.parameters)),
         "required": str(sum(not value.default for value in call.parameters)),
@@ -161,6 +162,14 @@ def _signature(name: str, call: Call, command: Command | None = None) -> str:
     return "\n".join(lines)
 
 
+def _explanation(call: Call) -> dict[str, str]:
+    return {
+        key: text
+        for name, meaning in call.explain.items()
+        for key, text in (("explained", name), ("explanation", json.dumps(meaning)))
+    }
+
+
 def _relative(call: Call) -> int:
     """The duration that is measured anew where the kernel doesn't say what is left of it."""
     told = any(value.rule.engine == "KIND_REMAINING" for value in call.values)
@@ -181,7 +190,7 @@ def _argument(call: Call, value: Value) -> Iterator[tuple[str, str]]:
     engine = rule.engine
     if engine == "KIND_INT" and high > kinds.S64[1]:
         engine = "KIND_WORD"
-    if engine == "KIND_STRUCTS_OUT" and value.length >= 0:
+    if engine in ("KIND_STRUCTS_OUT", "KIND_RECORDS_OUT") and value.length >= 0:
         low, high = _range_of_length(call, value)
     if engine == "KIND_OPTION_IN":
         low, high = kinds.S32[0], kinds.U32[1]
@@ -208,6 +217,10 @@ def _argument(call: Call, value: Value) -> Iterator[tuple[str, str]]:
         yield "type", f"STRUCT_{value.struct.name}"
         yield "size", str(value.struct.size)
         yield "items", value.kind.count if value.kind.count.isdigit() else "0"
+        if value.struct.grows:
+            yield "grows", "true"
+        if value.struct.size_field:
+            yield "tells_size", "true"
     elif engine in ("KIND_DATA_OUT", "KIND_NAMES_OUT", "KIND_TEXT_OUT"):
         yield "size", "1"
     elif engine in ("KIND_SEMVALS_IN", "KIND_SEMVALS_OUT"):

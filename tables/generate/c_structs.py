@@ -101,6 +101,17 @@ def _entry(struct: Struct) -> str:
     if struct.sequence:
         settings["sequence_count"] = str(len(struct.sequence))
         settings["sequence"] = f"{struct.name}_sequence"
+    if struct.grows:
+        settings["grows"] = "true"
+    if struct.size_field:
+        settings["tells_size"] = "true"
+        settings["size_at"] = str(struct.field(struct.size_field).offset)
+        settings["size_from"] = str(struct.size_from)
+    if struct.record:
+        length = struct.field(struct.record)
+        settings["record_at"] = str(length.offset)
+        settings["record_size"] = str(length.size)
+        settings["record_tail"] = str(struct.fields[-1].offset)
     if struct.family is not None:
         settings["is_sockaddr"] = "true"
         settings["family"] = str(struct.family)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
+from types import FunctionType
 
 from working import Case, cases, close_spare, folder, lowest_free
 
@@ -30,8 +31,8 @@ def fails(case: Case, number: int) -> bool:
         done = True
     except MemoryError:
         pass
-    except OSError:
-        assert case.raises is OSError
+    except (OSError, ValueError) as error:
+        assert case.raises is not None and isinstance(error, case.raises)
         done = True
     except TypeError as error:
         # What PyOS_FSPath says where it can't even bind the method.
@@ -64,7 +65,8 @@ def main() -> None:
         getattr(pysyscall, name)
     failures: dict[str, int] = {}
     with folder():
-        for case in cases():
+        # Those in Python stand on cffi, which itself fails without an exception then.
+        for case in (case for case in cases() if not isinstance(case.function, FunctionType)):
             # Types are made when they are first needed, in which CPython 3.13.0 itself crashes.
             case.run()
             close_spare()

@@ -27,7 +27,17 @@ STRUCTS = (
     *("Timespec", "Timeval", "Rlimit", "EpollEvent", "PollFd", "OpenHow", "Stat", "Statx"),
     "Rusage",
     *("Sysinfo", "Utsname", "Sockaddr", "SockaddrIn", "SockaddrIn6", "SockaddrUn", "SockaddrNl"),
-    *("FileHandle", "ScmTimestamping", "Statfs", "Termios", "IpMreqn", "FsDiskQuota", "CanFrame"),
+    *(
+        "FileHandle",
+        "Dirent",
+        "SchedAttr",
+        "ScmTimestamping",
+        "Statfs",
+        "Termios",
+        "IpMreqn",
+        "FsDiskQuota",
+        "CanFrame",
+    ),
 )
 """Some that together have fields of all types."""
 
@@ -75,7 +85,7 @@ class Case:
     args: tuple[Any, ...] = ()
     before: Callable[[], object] = nothing
     after: Callable[[Any], object] = nothing
-    raises: type[Exception] | None = None
+    raises: type[Exception] | tuple[type[Exception], ...] | None = None
 
     def __str__(self) -> str:
         return f"{self.name}{tuple(map(type, self.args))}"
@@ -96,7 +106,7 @@ def case(
     *args: Any,
     before: Callable[[], object] = nothing,
     after: Callable[[Any], object] = nothing,
-    raises: type[Exception] | None = None,
+    raises: type[Exception] | tuple[type[Exception], ...] | None = None,
 ) -> Case:
     return Case(name, getattr(pysyscall, name), args, before, after, raises)
 
@@ -229,6 +239,27 @@ def files() -> Iterator[Case]:
         yield case("getxattr", "file", "user.name")
         yield case("getxattr", "file", b"user.name")
         yield case("listxattr", "file")
+        yield case("setxattrat", None, "file", 0, "user.name", bytearray(b"value" * 1000))
+        yield case("getxattrat", here, b"file", 0, "user.name")
+    Path("folder").mkdir()
+    for name in ("", "\xe9", "x" * 255):
+        Path("folder", f"entry{name}"[:255]).touch()
+    folder = os.open("folder", os.O_RDONLY)
+    back = partial(os.lseek, folder, 0, os.SEEK_SET)
+    for count in (280, 5000):
+        yield case("getdents64", folder, count, before=back)
+        yield case("getdents", File(folder), Number(count), before=back)
+    yield case("getdents64", folder, 10, before=back, raises=OSError)
+    yield case("name_to_handle_at", None, "file", raises=OSError)
+    with suppress(OSError):
+        (mount, *_) = pysyscall.listmount()
+        yield case("listmount")
+        yield case("statmount", mount)
+    with suppress(OSError):
+        pysyscall.lsm_list_modules()
+        yield case("lsm_list_modules")
+        yield case("lsm_get_self_attr", 100, raises=OSError)
+        yield case("lsm_set_self_attr", 100, 2**63, b"", raises=OSError)
     yield case("truncate", "file", 5000)
     yield case("ftruncate", file, 5000)
     yield case("fsync", file)
@@ -302,6 +333,9 @@ def others() -> Iterator[Case]:
         yield case(name)
     for name in ("getpgid", "getsid", "sched_getaffinity"):
         yield case(name, 0)
+    for attr in (pysyscall.SchedAttr(99), (99,), pysyscall.SchedAttr(size=57)):
+        yield case("sched_setattr", 0, attr, raises=(OSError, ValueError))
+    yield case("sched_getattr", 0)
     yield case("sched_setaffinity", 0, os.sched_getaffinity(0))
     yield case("sched_setaffinity", 0, [*os.sched_getaffinity(0)])
     for mask in ((), [10], {12, 64}):

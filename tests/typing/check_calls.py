@@ -34,6 +34,28 @@ def files(path: Path, buffer: bytearray) -> None:
     pysyscall.read(0)  # type: ignore[call-overload]
 
 
+def directories_and_mounts(path: Path) -> None:
+    assert_type(pysyscall.getdents64(3), list[pysyscall.Dirent])
+    assert_type(pysyscall.getdents(3, 4096)[0].d_name, str)
+    handle, mount = pysyscall.name_to_handle_at(None, path, pysyscall.AT_EMPTY_PATH)
+    assert_type(handle, pysyscall.FileHandle)
+    assert_type(mount, int)
+    assert_type(pysyscall.open_by_handle_at(3, handle, pysyscall.O_RDONLY), int)
+    assert_type(pysyscall.setxattrat(None, path, 0, "user.a", b"value"), None)
+    assert_type(pysyscall.getxattrat(None, path, 0, b"user.a"), bytes)
+    assert_type(pysyscall.listmount(flags=pysyscall.LISTMOUNT_REVERSE), list[int])
+    info = pysyscall.statmount(mount, pysyscall.STATMOUNT_FS_TYPE)
+    assert_type(info, pysyscall.MountInfo)
+    assert_type(info.fs_type, str | None)
+    assert_type(info.opt_array, tuple[str, ...] | None)
+    assert_type(pysyscall.listns(pysyscall.NsIdReq(0)), list[int])
+    assert_type(pysyscall.lsm_list_modules(), list[int])
+    assert_type(pysyscall.lsm_get_self_attr(100)[0].ctx, bytes)
+    pysyscall.getdents64(3, "4096")  # type: ignore[arg-type]
+    pysyscall.statmount("/")  # type: ignore[arg-type]
+    pysyscall.setxattrat(None, path, 0, "user.a", "text")  # type: ignore[arg-type]
+
+
 def processes() -> None:
     assert_type(pysyscall.getresuid(), tuple[int, int, int])
     assert_type(pysyscall.getgroups(), list[int])
