@@ -2,8 +2,11 @@
 #ifndef PYSYSCALL_ARGUMENTS_H
 #define PYSYSCALL_ARGUMENTS_H
 
+#include <unistd.h>
+
 #include "call.h"
 #include "errors.h"
+#include "mapping_calls.h"
 #include "state.h"
 #include "structs.h"
 
@@ -191,6 +194,19 @@ counted(const signature *sig, const call *c, int i)
     return (long)count;
 }
 
+/* Below the place up to which malloc has taken memory, moving the break would free what is in use. */
+ALWAYS_INLINE bool
+convert_break(const signature *sig, call *c, int i, PyObject *value)
+{
+    if (value == NULL || value == Py_None)
+        return true;
+    if (!convert_word(sig, i, value, &c->reg[i]))
+        return false;
+    unsigned long taken = (unsigned long)sbrk(0), wanted = (unsigned long)c->reg[i];
+    return wanted == 0 || wanted >= taken
+           || refuse(sig, i, PyExc_ValueError, "must be at least %lu, where malloc's memory ends", taken);
+}
+
 /* Converts argument `i`, which Python gives as `value` (NULL where it was left out). */
 ALWAYS_INLINE bool
 convert(module_state *state, const signature *sig, call *c, room *m, int i, PyObject *value)
@@ -225,6 +241,25 @@ convert(module_state *state, const signature *sig, call *c, room *m, int i, PyOb
                 return false;
         c->reg[i] = number;
         return true;
+    case KIND_ADDRESS:
+        if (value == NULL || (a->nullable && value == Py_None)) {
+            c->reg[i] = value == NULL ? fallback_of(sig, c, i) : a->none;
+            return true;
+        }
+        if (!int_in_place(value, &number) || number < 0) {
+            c->owned[i] = mapping_address(state, sig, i, value, &number);
+            if (c->owned[i] == NULL && (PyErr_Occurred() || !convert_word(sig, i, value, &number)))
+                return false;
+        }
+        c->reg[i] = number;
+        return true;
+    case KIND_MAPPING:
+        c->owned[i] = mapping_address(state, sig, i, value, &c->reg[i]);
+        if (c->owned[i] == NULL)
+            return PyErr_Occurred() ? false : refuse_type(sig, i, value);
+        set_length(sig, c, m, i, (long)((mapping_object *)c->owned[i])->size);
+        return true;
+    case KIND_BREAK: return convert_break(sig, c, i, value);
     case KIND_PATH:
     case KIND_STRING:
         c->given[i] = value;
@@ -440,6 +475,24 @@ convert(module_state *state, const signature *sig, call *c, room *m, int i, PyOb
         c->reg[i] = (long)m->scratch;
         set_length(sig, c, m, i, CPUSET_BYTES);
         return true;
+    case KIND_NODEMASK_IN:
+        if (a->nullable && (value == NULL || value == Py_None)) {
+            c->reg[i] = 0;
+            return true;
+        }
+        if (!nodemask_from(sig, i, value, m->nodes[i], &number))
+            return false;
+        c->reg[i] = number != 0 ? (long)m->nodes[i] : 0;
+        /* The kernel looks at one bit less than it is told. Two masks have the length of the longer one. */
+        if (number != 0)
+            c->reg[a->length] = larger(c->reg[a->length], number + 1);
+        return true;
+    case KIND_NODEMASK_OUT:
+        memset(m->nodes[i], 0, NODEMASK_BYTES);
+        c->reg[i] = (long)m->nodes[i];
+        set_length(sig, c, m, i, 8 * NODEMASK_BYTES + 1);
+        return true;
+    case KIND_PAGES_OUT: c->reg[i] = (long)room_for(m, pages_in(c->reg[a->of])); return c->reg[i] != 0;
     case KIND_SIGSET_IN:
         if (a->nullable && (value == NULL || value == Py_None)) {
             c->reg[i] = 0;
@@ -483,10 +536,14 @@ convert(module_state *state, const signature *sig, call *c, room *m, int i, PyOb
 ALWAYS_INLINE void
 release(const signature *sig, call *c, room *m)
 {
+    if (sig->result == RESULT_MAPPING)
+        Py_XDECREF(c->made);
     EACH_ARGUMENT (i) {
         if (i >= sig->count)
             break;
         switch (sig->args[i].kind) {
+        case KIND_ADDRESS:
+        case KIND_MAPPING: mapping_release(c->owned[i]); break;
         case KIND_PATH:
         case KIND_STRING:
         case KIND_STRUCT_IN:
@@ -529,6 +586,7 @@ release(const signature *sig, call *c, room *m)
         case KIND_FPROG_IN:
         case KIND_SEMVALS_IN:
         case KIND_SEMVALS_OUT:
+        case KIND_PAGES_OUT:
             if (m->heap.origin != MEMORY_NONE)
                 memory_give_back(&m->heap);
             break;

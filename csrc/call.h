@@ -16,12 +16,14 @@
 
 enum { SCRATCH_BYTES = 4096 };
 
-/* What one call holds while it is under way. No pointer to it is ever taken, so all of it lives in registers. */
+/* What one call holds while it is under way. No pointer to it is ever taken, but by calls that change Mappings, so
+ * all of it lives in registers. */
 typedef struct {
     PyObject *given[MAX_ARGUMENTS]; /* borrowed from the caller */
     PyObject *owned[MAX_ARGUMENTS];
     bool viewed[MAX_ARGUMENTS];
     long reg[MAX_ARGUMENTS];
+    PyObject *made; /* RESULT_MAPPING: what will be returned */
 } call;
 
 /* Memory that the kernel is pointed at. The compiler keeps only the parts that the signature uses. */
@@ -32,12 +34,19 @@ typedef struct {
     memory heap;  /* ... or an array of unknown size */
     unsigned char scratch[SCRATCH_BYTES];
     unsigned char address[SOCKADDR_MAX];
+    unsigned char nodes[MAX_ARGUMENTS][NODEMASK_BYTES];
 } room;
 
 static inline long
 smaller(long a, long b)
 {
     return a < b ? a : b;
+}
+
+static inline long
+larger(long a, long b)
+{
+    return a > b ? a : b;
 }
 
 /* Writes an argument's length to the argument that carries it. */
@@ -66,6 +75,14 @@ fallback_of(const signature *sig, const call *c, int i)
         if (a->when_bits[k] != 0 && (c->reg[a->when] & a->when_bits[k]) == a->when_bits[k])
             return a->fallback;
     return 0;
+}
+
+/* How many pages begin in a length. */
+static inline size_t
+pages_in(long length)
+{
+    enum { PAGE = 4096 };
+    return (size_t)length / PAGE + ((size_t)length % PAGE != 0);
 }
 
 /* Room for `size` bytes that the kernel fills: on the stack while it is small. */

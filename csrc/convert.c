@@ -56,15 +56,14 @@ refuse_range(const signature *sig, int i, PyObject *number)
     const argument *a = &sig->args[i];
     int overflow;
     long long value = PyLong_AsLongLongAndOverflow(number, &overflow);
+    bool word = a->kind == KIND_WORD || a->kind == KIND_ADDRESS || a->kind == KIND_BREAK;
     if (overflow == 0)
-        return a->kind == KIND_WORD
-                   ? refuse(sig, i, PyExc_OverflowError, "must be in [0, 2**64 - 1], not %lld", value)
-                   : refuse(sig, i, PyExc_OverflowError, "must be in [%ld, %ld], not %lld", a->min, a->max,
-                            value);
-    return a->kind == KIND_WORD
-               ? refuse(sig, i, PyExc_OverflowError, "must be in [0, 2**64 - 1]: the int is too large")
-               : refuse(sig, i, PyExc_OverflowError, "must be in [%ld, %ld]: the int is too large", a->min,
-                        a->max);
+        return word ? refuse(sig, i, PyExc_OverflowError, "must be in [0, 2**64 - 1], not %lld", value)
+                    : refuse(sig, i, PyExc_OverflowError, "must be in [%ld, %ld], not %lld", a->min, a->max,
+                             value);
+    return word ? refuse(sig, i, PyExc_OverflowError, "must be in [0, 2**64 - 1]: the int is too large")
+                : refuse(sig, i, PyExc_OverflowError, "must be in [%ld, %ld]: the int is too large", a->min,
+                         a->max);
 }
 
 /* `value` through __index__: a new reference, or NULL with the argument's own TypeError. */
@@ -223,6 +222,13 @@ convert_buffer(const signature *sig, int i, Py_ssize_t item, PyObject *value, bo
     }
     else {
         PyErr_Clear();
+    }
+    if (error != NULL && (type == PyExc_ValueError || type == PyExc_BufferError)) {
+        refuse(sig, i, type, "can't be used: %S", error);
+        Py_DECREF(type);
+        Py_DECREF(error);
+        Py_XDECREF(traceback);
+        return false;
     }
     PyErr_Restore(type, error, traceback);
     return false;

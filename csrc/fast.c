@@ -4,6 +4,7 @@
 
 #include "family.h"
 #include "interpreter.h"
+#include "mapping.h"
 #include "trampoline.h"
 
 #ifdef PYSYSCALL_INTERPRET
@@ -65,6 +66,10 @@ fast_exec(PyObject *module)
     state->members = PyDict_New();
     if (state->fileno == NULL || state->fspath == NULL || state->members == NULL)
         return -1;
+    state->module = module;
+    state->mapping_type = mapping_make_type(module);
+    if (state->mapping_type == NULL || PyModule_AddType(module, state->mapping_type) < 0)
+        return -1;
     vdso_enable(true);
     for (size_t k = 0; aliases[k].name != NULL; k++) {
         PyObject *target = PyObject_GetAttrString(module, aliases[k].target);
@@ -73,7 +78,6 @@ fast_exec(PyObject *module)
         if (failed)
             return -1;
     }
-    state_of(module)->module = module;
     return 0;
 }
 
@@ -81,6 +85,7 @@ static int
 fast_traverse(PyObject *module, visitproc visit, void *arg)
 {
     const module_state *state = state_of(module);
+    Py_VISIT(state->mapping_type);
     for (unsigned k = 0; k < STRUCT_COUNT; k++)
         Py_VISIT(state->struct_types[k]);
     Py_VISIT(state->members);
@@ -91,6 +96,7 @@ static int
 fast_clear(PyObject *module)
 {
     module_state *state = state_of(module);
+    Py_CLEAR(state->mapping_type);
     for (unsigned k = 0; k < STRUCT_COUNT; k++)
         Py_CLEAR(state->struct_types[k]);
     Py_CLEAR(state->members);

@@ -73,6 +73,9 @@ take_out(module_state *state, const signature *sig, call *c, room *m, int i, lon
     case KIND_SIGSET_OUT: return sigset_result(m->cells[i].mask);
     case KIND_PATH_OUT:
         return path_result((const char *)m->scratch, result, a->of >= 0 ? c->given[a->of] : NULL);
+    case KIND_NODEMASK_OUT: return nodemask_result(m->nodes[i]);
+    case KIND_PAGES_OUT:
+        return pages_result((const unsigned char *)c->reg[i], (Py_ssize_t)pages_in(c->reg[a->of]));
     case KIND_CPUSET_OUT: return cpuset_result(m->scratch, result);
     case KIND_SOCKADDR_OUT: return sockaddr_result(state, m->address, m->cells[a->length].length);
     default: return NULL;
@@ -100,6 +103,8 @@ is_out(enum kind kind)
     case KIND_SIGSET_OUT:
     case KIND_PATH_OUT:
     case KIND_CPUSET_OUT:
+    case KIND_NODEMASK_OUT:
+    case KIND_PAGES_OUT:
     case KIND_SOCKADDR_OUT:
     case KIND_OPTION_OUT: return true;
     default: return false;
@@ -115,11 +120,14 @@ comes_back(const signature *sig, const call *c, int i)
 }
 
 ALWAYS_INLINE PyObject *
-own_result(module_state *state, const signature *sig, long result)
+own_result(module_state *state, const signature *sig, call *c, long result)
 {
+    PyObject *made = c->made;
     switch (sig->result) {
+    case RESULT_MAPPING: c->made = NULL; return made;
     case RESULT_TRUE: return Py_NewRef(Py_True);
     case RESULT_ENUM: return enum_result(state, sig->enumeration, result);
+    case RESULT_BREAK:
     case RESULT_WORD: return PyLong_FromUnsignedLong((unsigned long)result);
     case RESULT_NICE: return PyLong_FromLong(20 - result);
     default: return PyLong_FromLong(result);
@@ -141,7 +149,7 @@ build_result(module_state *state, const signature *sig, call *c, room *m, long r
     int n = 0;
     bool good = true;
     if (tells)
-        good = (parts[n++] = own_result(state, sig, result)) != NULL;
+        good = (parts[n++] = own_result(state, sig, c, result)) != NULL;
     EACH_ARGUMENT (i) {
         if (i < sig->count && comes_back(sig, c, i))
             good = (parts[n++] = good ? take_out(state, sig, c, m, i, result) : NULL) != NULL;

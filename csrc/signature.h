@@ -15,6 +15,9 @@ enum { MAX_ARGUMENTS = 6 };
 enum kind {
     KIND_INT,           /* an int within [min, max] */
     KIND_WORD,          /* an int within [0, 2**64 - 1] */
+    KIND_ADDRESS,       /* the same; or a Mapping, or a tuple of one and an offset in it */
+    KIND_MAPPING,       /* a Mapping, that the call takes away */
+    KIND_BREAK,         /* an address at which malloc's memory does not end */
     KIND_FD,            /* an int, or an object with fileno(); None where `nullable` gives `none` */
     KIND_PATH,          /* str, bytes or PathLike, in the file-system encoding */
     KIND_STRING,        /* the same, but no file's name */
@@ -43,6 +46,9 @@ enum kind {
     KIND_ENVP,        /* a mapping of the same, as "name=value" */
     KIND_CPUSET_IN,   /* an iterable of CPU numbers */
     KIND_CPUSET_OUT,
+    KIND_NODEMASK_IN, /* an iterable of NUMA nodes */
+    KIND_NODEMASK_OUT,
+    KIND_PAGES_OUT, /* a byte for each page of the length that is argument `of` */
     KIND_SIGSET_IN, /* an iterable of signal numbers */
     KIND_SIGSET_OUT,
     KIND_SOCKADDR_IN, /* a socket-address object */
@@ -65,6 +71,8 @@ enum result {
     RESULT_NONE,
     RESULT_INT,
     RESULT_WORD,     /* an unsigned number: an address */
+    RESULT_MAPPING,  /* the address of what a Mapping owns */
+    RESULT_BREAK,    /* an address, and a failure where it is not the one that was asked for */
     RESULT_NICE,     /* 20 less the number: the kernel keeps getpriority's result positive */
     RESULT_FD,       /* an int to close if the result can't be handed over */
     RESULT_ENUM,     /* a member of `enumeration` */
@@ -104,7 +112,8 @@ typedef struct {
     bool is_counted; /* its length is the 32-bit field at `count_offset` of struct argument `counted_in` */
     int8_t length;   /* the argument that gets this one's length, or -1 */
     bool length_by_pointer; /* ... as a pointer to an int */
-    int8_t of;   /* KIND_REMAINING: the Timespec; KIND_PATH_OUT: the path whose type it takes, or -1 */
+    int8_t of;   /* KIND_REMAINING: the Timespec; KIND_PATH_OUT: the path whose type it takes, or -1;
+                    KIND_ADDRESS, KIND_PAGES_OUT: the length of the memory, or -1 */
     int8_t when; /* `fallback` holds only if argument `when` has all bits of one of `when_bits`; or -1 */
     int8_t counted_in;
     uint16_t count_offset;

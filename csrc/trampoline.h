@@ -156,6 +156,7 @@ trampoline(const signature *sig, PyObject *module, PyObject *const *args, Py_ssi
     call c;
     room m;
     m.heap.origin = MEMORY_NONE;
+    c.made = NULL;
     EACH_ARGUMENT (i) {
         c.owned[i] = NULL;
         c.viewed[i] = false;
@@ -171,6 +172,9 @@ trampoline(const signature *sig, PyObject *module, PyObject *const *args, Py_ssi
         if (!convert(state, sig, &c, &m, i, value))
             goto fail;
     }
+
+    if (!uses_of_mappings_fit(sig, &c) || (changes_mappings(sig) && !mappings_begin(state, sig, &c)))
+        goto fail;
 
     int64_t deadline = 0;
     if (sig->eintr == EINTR_REMAINING && sig->timeout >= 0 && c.reg[sig->timeout] > 0)
@@ -188,6 +192,8 @@ trampoline(const signature *sig, PyObject *module, PyObject *const *args, Py_ssi
         else {
             result = enter_kernel(sig, &c);
         }
+        if (sig->result == RESULT_BREAK && c.reg[0] != 0 && result != c.reg[0])
+            result = -ENOMEM;
         if (__builtin_expect(!syscall_failed(result), 1)) {
             if (can_grow(sig)) {
                 if (grow(sig, &c, &m, result))
@@ -208,9 +214,13 @@ trampoline(const signature *sig, PyObject *module, PyObject *const *args, Py_ssi
         if (result != -EINTR || !prepare_repeat(sig, &c, &m, deadline, &watch)) {
             if (!PyErr_Occurred())
                 raise_for(sig, &c, result);
+            if (changes_mappings(sig))
+                mappings_end(sig, &c, result);
             goto fail;
         }
     }
+    if (changes_mappings(sig) && !mappings_end(sig, &c, result))
+        goto fail;
     PyObject *object = build_result(state, sig, &c, &m, result);
     if (__builtin_expect(object == NULL, 0))
         close_unreturned(sig, &m, result);

@@ -164,6 +164,32 @@ cpuset_result(const unsigned char *mask, Py_ssize_t length)
 }
 
 bool
+nodemask_from(const signature *sig, int i, PyObject *value, unsigned char mask[NODEMASK_BYTES], long *bits)
+{
+    long highest;
+    memset(mask, 0, NODEMASK_BYTES);
+    if (!mask_from(sig, i, value, 0, 8 * NODEMASK_BYTES - 1, mask, &highest))
+        return false;
+    *bits = highest == 0 && mask[0] == 0 ? 0 : (highest / 64 + 1) * 64;
+    return true;
+}
+
+PyObject *
+nodemask_result(const unsigned char *mask)
+{
+    return mask_result(mask, NODEMASK_BYTES, 0);
+}
+
+PyObject *
+pages_result(const unsigned char *data, Py_ssize_t count)
+{
+    PyObject *list = PyList_New(count);
+    for (Py_ssize_t k = 0; list != NULL && k < count; k++)
+        PyList_SET_ITEM(list, k, Py_NewRef(data[k] & 1 ? Py_True : Py_False));
+    return list;
+}
+
+bool
 sigset_from(const signature *sig, int i, PyObject *value, uint64_t *mask)
 {
     long highest;

@@ -10,7 +10,7 @@
 #include "signature.h"
 #include "state.h"
 
-enum { VECTOR_INLINE = 8, CPUSET_BYTES = 1024 };
+enum { VECTOR_INLINE = 8, CPUSET_BYTES = 1024, NODEMASK_BYTES = 128 };
 
 /* Buffers held for one readv or writev. */
 typedef struct {
@@ -28,6 +28,14 @@ void vector_release(vector *v);
 bool cpuset_from(const signature *sig, int i, PyObject *value, unsigned char mask[CPUSET_BYTES],
                  long *length);
 PyObject *cpuset_result(const unsigned char *mask, Py_ssize_t length);
+
+/* NUMA nodes to a mask; sets how many bits it has, 0 where no node is in it. */
+bool nodemask_from(const signature *sig, int i, PyObject *value, unsigned char mask[NODEMASK_BYTES],
+                   long *bits);
+PyObject *nodemask_result(const unsigned char *mask);
+
+/* The lowest bit of each byte, as a list of bool. */
+PyObject *pages_result(const unsigned char *data, Py_ssize_t count);
 
 /* Signal numbers to the kernel's 64-bit mask. */
 bool sigset_from(const signature *sig, int i, PyObject *value, uint64_t *mask);

@@ -454,7 +454,7 @@ class _Reader:
         if about is None and rule.cell and not rule.pointer:
             c = CArg(kinds.C_OF_CELL[rule.cell], c.name)
         # Addresses travel as pointers and as words, and what a command decides may be either.
-        either = kind.word in ("by", "address", "mapping", "const") or about is None
+        either = kind.word in ("by", "address", "mapping", "break", "const") or about is None
         if rule.pointer != c.pointer and not either:
             expected = "a pointer" if c.pointer else "no pointer"
             raise GrammarError(f"'{kind}', but the kernel's `{c}` is {expected}")

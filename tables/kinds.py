@@ -94,16 +94,27 @@ WORDS: dict[str, Rule] = {
     "id": _word("an int", range=S32),
     "dev": _word("an int", cell="u64", shown="major:minor"),
     "msec": _word("an int of milliseconds", annotation="int | None", range=S32, none=-1),
+    # A `size` right after it is the length of the memory, and a Mapping must be as long; after
+    # `address?`, where new memory shall go, it is not.
     "address": _word(
-        "an int, or an object with __index__()",
-        annotation="SupportsIndex",
-        engine="KIND_WORD",
+        "an int, a Mapping, or a tuple of a Mapping and an offset",
+        annotation="_Address",
+        engine="KIND_ADDRESS",
         range=U64,
         cell="u64",
         shown="hex",
     ),
     # Memory that a Mapping owns; what takes it away from the Mapping takes no bare address.
-    "mapping": _word("a Mapping", annotation="Mapping", engine="", range=U64, shown="hex"),
+    "mapping": _word(
+        "a Mapping (pysyscall.raw alone takes a bare address)",
+        annotation="Mapping",
+        engine="KIND_MAPPING",
+        range=U64,
+        shown="hex",
+    ),
+    "break": _word(
+        "an int", annotation="SupportsIndex", engine="KIND_BREAK", range=U64, shown="hex"
+    ),
 }
 """Values that stand in the register itself; with a direction, integers behind a pointer."""
 
@@ -260,7 +271,7 @@ POINTERS: dict[tuple[str, str], Rule] = {
     ),
     ("envp", ""): Rule(
         "a mapping of str or bytes",
-        annotation="Mapping[str, str] | Mapping[bytes, bytes]",
+        annotation="_Mapping[str, str] | _Mapping[bytes, bytes]",
         engine="KIND_ENVP",
         copied="entry",
         shown="strings",
@@ -303,11 +314,19 @@ POINTERS: dict[tuple[str, str], Rule] = {
     ("nodemask", "in"): Rule(
         "an iterable of NUMA nodes",
         annotation="Iterable[int]",
+        engine="KIND_NODEMASK_IN",
         copied="entry",
         shown="set",
         counted=True,
     ),
-    ("nodemask", "out"): Rule("", returns="set[int]", copied="exit", shown="set", counted=True),
+    ("nodemask", "out"): Rule(
+        "",
+        returns="set[int]",
+        engine="KIND_NODEMASK_OUT",
+        copied="exit",
+        shown="set",
+        counted=True,
+    ),
     ("fdset", "inout"): Rule(
         "an iterable of descriptors",
         annotation=f"Iterable[{_FD_LIKE}]",
@@ -346,7 +365,7 @@ BULK = frozenset(
         *("BYTES_OUT", "STRUCTS_IN", "STRUCTS_INOUT", "STRUCTS_OUT", "ITEMS_IN", "ITEMS_OUT"),
         *("RECORDS_OUT", "DATA_OUT", "NAMES_OUT", "PATH_OUT", "CPUSET_IN", "CPUSET_OUT"),
         *("IOVEC_IN", "IOVEC_OUT", "TEXT_OUT", "FPROG_IN", "SEMVALS_IN", "SEMVALS_OUT"),
-        *("REGSET_IN", "REGSET_OUT", "ANY"),
+        *("REGSET_IN", "REGSET_OUT", "ANY", "PAGES_OUT"),
     )
 )
 """Conversions that share one piece of memory, so that a call can have only one of them."""
@@ -378,7 +397,9 @@ RESULTS: dict[str, str] = {
     "ready of": "RESULT_READY_OF",
     "address": "RESULT_WORD",
     "nice20": "RESULT_NICE",
-    **dict.fromkeys(("mapping", "twice", "by", "break", "errno32"), ""),
+    "mapping": "RESULT_MAPPING",
+    "break": "RESULT_BREAK",
+    **dict.fromkeys(("twice", "by", "errno32"), ""),
 }
 """What the result register means, and what the C engine makes of it (empty: a wrapper does it)."""
 
@@ -505,7 +526,14 @@ def rule_of(kind: Kind, names: Names) -> Rule:
     if kind.word == "pages":
         if kind.direction != "out":
             raise GrammarError(f"'{kind}': pages takes `out`")
-        return Rule("", returns="list[bool]", pointer=True, copied="exit", shown="pages")
+        return Rule(
+            "",
+            returns="list[bool]",
+            engine="KIND_PAGES_OUT",
+            pointer=True,
+            copied="exit",
+            shown="pages",
+        )
     if kind.word in ("records", "pointers"):
         if kind.operand not in names.structs:
             raise GrammarError(f"'{kind}': there is no struct '{kind.operand}'")

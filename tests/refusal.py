@@ -32,6 +32,7 @@ HARMLESS: dict[str, Any] = {
     "in sigset": (),
     "argv": (),
     "envp": {},
+    "mapping": pysyscall.mmap(None, 4096, 3, pysyscall.MAP_PRIVATE | pysyscall.MAP_ANONYMOUS),
     "fd": -1,
     "": 0,
 }

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import memory_samples
 from tracee import AtLeast, Expectation, Pointer, Program, Strings, Vector, Word
 
 import pysyscall
@@ -27,6 +28,7 @@ from tables.calls import Call, Value
 PATH_MAX = 4096
 SOCKADDR_STORAGE = 128
 SIGSET = 8
+NODES = 1024
 CELLS = {"s32": "i", "u32": "I", "s64": "q", "u64": "Q"}
 OMITTED = object()
 """Stands for an argument that Python does not give."""
@@ -102,6 +104,12 @@ def without_padding(layout: structs.Struct, content: bytes) -> bytes:
     return bytes(result)
 
 
+def bitmask(numbers: Iterable[int]) -> bytes:
+    """Whole words of 64 bits, of which those numbers are set."""
+    mask = sum(1 << number for number in numbers)
+    return mask.to_bytes(8 * ((mask.bit_length() - 1) // 64 + 1), "little")
+
+
 def address_of(buffer: bytearray | memoryview) -> int:
     return int(ffi.cast("uintptr_t", ffi.from_buffer(buffer)))
 
@@ -171,6 +179,13 @@ class Sampler:
             case "cpuset", "out":
                 room = Pointer(size=1, times=value.length, align=8)
                 return [Sample(OMITTED, room, AtLeast(8))]
+            case "nodemask", "in":
+                found = map(self._nodemask, ({0}, [1, 3], range(60, 70), iter([1023]), ()))
+            case "nodemask", "out":
+                return [Sample(OMITTED, Pointer(size=NODES // 8, align=8), NODES + 1)]
+            case "break", "":
+                ends = (2**63 - 1, 2**64 - 1, Index(2**63), 0)
+                found = (Sample(end, Word(int(end.__index__()))) for end in ends)
             case "sockaddr", "in":
                 found = self._addresses(value)
             case "sockaddr", "out":
@@ -304,6 +319,14 @@ class Sampler:
         size = 8 * (max(cpus) // 64 + 1)
         return Sample(cpus, Pointer(mask.to_bytes(size, "little"), align=8), size)
 
+    def _nodemask(self, nodes: Iterable[int]) -> Sample:
+        held = list(nodes)
+        if not held:
+            return Sample(nodes, Word(0), 0)
+        content = bitmask(held)
+        given = iter(held) if isinstance(nodes, Iterator) else nodes
+        return Sample(given, Pointer(content, align=8), 8 * len(content) + 1)
+
     def _addresses(self, value: Value) -> Iterator[Sample]:
         for layout in self.sockaddrs:
             for size in {layout.size, layout.minimum, (layout.size + layout.minimum) // 2}:
@@ -410,6 +433,10 @@ class Sampler:
 
     def cases(self, call: Call) -> Iterator[Case]:
         """Ways to make a call: every sample, by position and by name, and what can be left out."""
+        if call.name in memory_samples.CASES:
+            for args, expected in memory_samples.CASES[call.name]():
+                yield Case(args, {}, (*expected, *[Word(0)] * (6 - len(expected))))
+            return
         samples = {value.index: self.samples(value) for value in call.values}
         given = {value.index: samples[value.index] for value in call.parameters}
         rounds = max((len(found) for found in given.values()), default=1)

@@ -87,7 +87,7 @@ def _lsm_list_modules(_: str) -> Iterator[Case]:
     yield case(to=(Pointer(size=4096, align=8), Pointer(struct.pack("I", 4096), size=4)))
 
 
-_MAKERS: Mapping[str, Callable[[str], Iterator[Case]]] = {
+MAKERS: Mapping[str, Callable[[str], Iterator[Case]]] = {
     "setxattrat": _xattrs,
     "getxattrat": _xattrs,
     "statmount": _statmount,
@@ -100,4 +100,4 @@ _MAKERS: Mapping[str, Callable[[str], Iterator[Case]]] = {
 
 def cases_of_wrapped(call: Call) -> Iterator[Case]:
     """Ways to make a call; KeyError where there are none for it."""
-    return _MAKERS[call.name](call.name)
+    return MAKERS[call.name](call.name)

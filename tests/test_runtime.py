@@ -245,8 +245,11 @@ for _ in range(200):
         assert error.filename == "/missing"
     else:
         raise AssertionError
+    with pysyscall.mmap(None, 5, 3, 0x22) as m:
+        assert pysyscall.write(writer, m) == pysyscall.read(reader, m) == 5
 pysyscall.close(reader)
 pysyscall.close(writer)
+left_open = memoryview(pysyscall.mmap(None, 5, 3, 0x22))
 assert pysyscall.O_CREAT == os.O_CREAT
 '''
 """

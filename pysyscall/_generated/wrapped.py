@@ -4,6 +4,7 @@
 CALLS: dict[str, tuple[int, str, str]] = {
     "statmount": (457, "6.8", "retry"),
     "listmount": (458, "6.8", "retry"),
+    "move_pages": (279, "2.6.18", "retry"),
     "lsm_get_self_attr": (459, "6.8", "retry"),
     "lsm_set_self_attr": (460, "6.8", "retry"),
     "lsm_list_modules": (461, "6.8", "retry"),

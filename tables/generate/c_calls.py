@@ -19,12 +19,35 @@ _SIZED_BY_THE_CALL = frozenset({"KIND_ITEMS_OUT", "KIND_DATA_OUT", "KIND_NAMES_O
 _CELLS = {"s32": (4, True), "u32": (4, False), "s64": (8, True), "u64": (8, False)}
 
 
+# Values that the C code needs and that older headers lack.
+_FLAGS = ("MADV_GUARD_INSTALL", "MADV_GUARD_REMOVE")
+
+
 def numbers(table: Table) -> str:
-    """The numbers of all live calls, as C constants."""
+    """The numbers of all live calls, and the values of some flags, as C constants."""
     lines = [
         f"    NR_{row.name} = {row.number}," for row in table.kernel.rows if row.status == "live"
     ]
-    return "\n".join(["enum syscall_number {", *lines, "};", ""])
+    flags = [
+        f"    FLAG_{member.name} = {member.value},"
+        for enum in table.enums.values()
+        for member in enum.members
+        if member.name in _FLAGS and member.name not in enum.shares
+    ]
+    start = ["#ifndef PYSYSCALL_NUMBERS_H", "#define PYSYSCALL_NUMBERS_H", ""]
+    body = [
+        "enum syscall_number {",
+        *lines,
+        "};",
+        "",
+        "enum flag {",
+        *flags,
+        "};",
+        "",
+        "#endif",
+        "",
+    ]
+    return "\n".join(start + body)
 
 
 def aliases(table: Table) -> str:
@@ -255,10 +278,14 @@ def _range_of_length(call: Call, value: Value) -> tuple[int, int]:
 
 
 def _of(call: Call, value: Value) -> int:
+    if value.rule.engine == "KIND_ADDRESS":
+        after = call.values[value.index + 1 : value.index + 2]
+        ranged = not value.kind.optional and after and after[0].kind.word == "size"
+        return value.index + 1 if ranged else -1
     if value.rule.engine == "KIND_PATH_OUT":
         paths = [other.index for other in call.values if other.rule.engine == "KIND_PATH"]
         return paths[0] if paths else -1
-    return value.of if value.rule.engine == "KIND_REMAINING" else -1
+    return value.of if value.rule.engine in ("KIND_REMAINING", "KIND_PAGES_OUT") else -1
 
 
 def _long(number: int) -> str:

@@ -31,6 +31,7 @@ _MEANINGS = {
     "out option": "what to read the option as",
     "in sockaddr": "an address",
     "in cpuset": "the CPUs",
+    "in nodemask": "the nodes",
 }
 # What Python gives, where a docs line says it otherwise than an error message.
 _GIVEN = {
@@ -40,6 +41,8 @@ _GIVEN = {
     "in option": "an int for a C int, or a bytes-like object",
     "out option": "None for a C int, an int for so many bytes, or a writable buffer",
     "in sockaddr": "a `SockaddrIn` or another socket address",
+    "mapping": "a `Mapping`",
+    "address": "an int, a `Mapping`, or a tuple of a `Mapping` and an offset",
     "in timespec": "seconds as an int or a float, or a `Timespec`",
 }
 _RESULTS = {
@@ -58,7 +61,7 @@ _OUTS = {
 }
 _AREAS = {
     "files": ("Files", "Open, read and write files; name, link, inspect and change them."),
-    "memory": ("Memory", "Memory that has a descriptor."),
+    "memory": ("Memory", "Map, protect, lock and place memory, and give it a descriptor."),
     "processes": ("Processes", "Identity, limits, scheduling, sending signals, and the end."),
     "sockets": ("Sockets", "Talk to other processes and other machines."),
     "events": ("Events", "Wait for descriptors to become ready."),

@@ -14,7 +14,9 @@ _FAST_HEAD = '''\
 # pyright: reportOverlappingOverload=false
 """The system calls that are made straight from C, and the structs that they take and fill."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Mapping as _Mapping
+from types import TracebackType
 from typing import Any, ClassVar, Literal, NoReturn, Self, SupportsIndex, TypeAlias
 from typing import final, overload
 
@@ -22,6 +24,47 @@ from _typeshed import BytesPath, FileDescriptorLike, ReadableBuffer, StrOrBytesP
 from _typeshed import WriteableBuffer
 
 '''
+
+
+_MAPPING = """\
+@final
+class Mapping:
+    @property
+    def address(self) -> int: ...
+    @property
+    def closed(self) -> bool: ...
+    def close(self, /) -> None: ...
+    def msync(
+        self, /, flags: MsyncFlag | int, offset: SupportsIndex = 0, length: int | None = None
+    ) -> None: ...
+    def mprotect(
+        self, /, prot: ProtFlag | int, offset: SupportsIndex = 0, length: int | None = None
+    ) -> None: ...
+    def madvise(
+        self, /, advice: MadviseAdvice | int, offset: SupportsIndex = 0, length: int | None = None
+    ) -> None: ...
+    def mlock(self, /, offset: SupportsIndex = 0, length: int | None = None) -> None: ...
+    def munlock(self, /, offset: SupportsIndex = 0, length: int | None = None) -> None: ...
+    def mseal(self, /, offset: SupportsIndex = 0, length: int | None = None) -> None: ...
+    def mincore(self, /, offset: SupportsIndex = 0, length: int | None = None) -> list[bool]: ...
+    def mremap(
+        self,
+        /,
+        new_size: int,
+        flags: MremapFlag | int = 0,
+        new_address: _Address | None = None,
+    ) -> Mapping: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        type: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> None: ...
+    def __len__(self, /) -> int: ...
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+"""
 
 
 def fast(table: Table) -> str:
@@ -33,6 +76,8 @@ def fast(table: Table) -> str:
         _FAST_HEAD,
         f"from pysyscall.flags import {', '.join(sorted(taken))}\n\n",
         f"_SocketAddress: TypeAlias = {' | '.join(addresses)}\n",
+        "_Address: TypeAlias = SupportsIndex | Mapping | tuple[Mapping, SupportsIndex]\n",
+        _MAPPING,
     ]
     parts += [_struct(struct) for struct in table.structs.values()]
     parts += [_call(call, table) for call in calls]
@@ -198,7 +243,9 @@ def _returns(call: Call, changes: dict[str, str]) -> str:
     if word == "true":
         parts.insert(0, "Literal[True]")
     elif word not in ("none", "count of", "ready of"):
-        parts.insert(0, "int" if word in kinds.RESULTS else word)
+        parts.insert(
+            0, "Mapping" if word == "mapping" else "int" if word in kinds.RESULTS else word
+        )
     if not parts:
         return "None"
     return parts[0] if len(parts) == 1 else f"tuple[{', '.join(parts)}]"

@@ -49,6 +49,9 @@ PLAUSIBLE: dict[str, tuple[Recipe, ...]] = {
     "argv": ("strings", "2000 strings", "string saboteurs", ["tuple", "str", "Path"]),
     "envp": ("environment", "bytes environment", "environment of 0", "mapping saboteurs", "dict"),
     "in gid[": ("ids", "20000 ids", "number saboteurs", ["list", 1, "__index__ returns 0"]),
+    "mapping": ("Mapping",),
+    "address": (0, 4096, "Mapping", "part of a Mapping"),
+    "in nodemask": ("range", "set"),
     "inout PollFd": ("polls", "2000 polls", "poll saboteurs", ["list", "PollFd"]),
 }
 """Arguments that get through the conversion, by how the argument's kind begins."""

@@ -192,6 +192,17 @@ def _released(_: World) -> Any:
     return view
 
 
+MAPPINGS = [
+    pysyscall.mmap(None, 8192, 3, pysyscall.MAP_PRIVATE | pysyscall.MAP_ANONYMOUS)
+    for _ in range(500)
+]
+
+
+def _mapping(_: World) -> Any:
+    """One that a call before has closed, if all of them are; none can be made behind a filter."""
+    return MAPPINGS.pop() if len(MAPPINGS) > 1 else MAPPINGS[0]
+
+
 def _closed(_: World) -> Any:
     file = io.BytesIO()
     file.close()
@@ -289,6 +300,8 @@ MAKERS: dict[str, Callable[[World], Any]] = {
     "array": lambda world: world.victim(array.array("I", [1, 2, 3])),
     "empty array": lambda world: world.victim(array.array("d")),
     "mmap": lambda world: world.victim(mmap.mmap(-1, 4096)),
+    "Mapping": lambda world: world.victim(_mapping(world)),
+    "part of a Mapping": lambda world: (world.victim(_mapping(world)), 4096),
     "memoryview": lambda world: world.victim(memoryview(bytearray(64))),
     "read-only view": lambda world: memoryview(b"abc"),
     "strided": lambda world: memoryview(bytearray(8))[::2],

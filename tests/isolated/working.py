@@ -387,6 +387,59 @@ def others() -> Iterator[Case]:
         yield case("poll", polled, 0)
 
 
+def memory() -> Iterator[Case]:
+    prot = pysyscall.PROT_READ | pysyscall.PROT_WRITE
+    private = pysyscall.MAP_PRIVATE | pysyscall.MAP_ANONYMOUS
+    page = 4096
+    made: list[pysyscall.Mapping] = []
+
+    def new(size: int = 2 * page) -> pysyscall.Mapping:
+        return pysyscall.mmap(None, size, prot, private)
+
+    def latest(name: str, *args: Any) -> Callable[[], object]:
+        """The function of that name on a Mapping that is made for it."""
+        return lambda: getattr(pysyscall, name)(made.pop(), *args)
+
+    def make_one() -> None:
+        made[:] = [new()]
+
+    m = new()
+    yield case("mmap", None, 2 * page, prot, private, after=pysyscall.Mapping.close)
+    yield case("mmap", None, 2 * page, prot, private)
+    yield case("mmap", m, page + 1, prot, private, after=pysyscall.Mapping.close)
+    for name, args in (
+        ("munmap", ()),
+        ("mremap", (9 * page, pysyscall.MREMAP_MAYMOVE)),
+        ("mremap", (2 * page, pysyscall.MREMAP_MAYMOVE | pysyscall.MREMAP_DONTUNMAP)),
+    ):
+        yield Case(f"{name} of a new one", latest(name, *args), before=make_one)
+    fixed = private | pysyscall.MAP_FIXED
+    yield Case(
+        "mmap over another",
+        lambda: pysyscall.mmap(made.pop(), 2 * page, prot, fixed),
+        before=make_one,
+    )
+    yield case("mremap", m, 2 * page, 0)
+    for place in (m, (m, page), m.address):
+        yield case("mincore", place, page)
+        yield case("madvise", place, page, pysyscall.MADV_NORMAL)
+        yield case("mprotect", place, page, prot)
+        yield case("mbind", place, page, pysyscall.MPOL_DEFAULT, None)
+    for use in (bytes, memoryview, len, repr, pysyscall.Mapping.mincore):
+        yield Case(f"{use.__name__} of a Mapping", use, (m,))
+    yield case("brk")
+    yield case("get_mempolicy")
+    yield case("set_mempolicy", pysyscall.MPOL_DEFAULT, ())
+    yield case("migrate_pages", 0, {0}, [0])
+    yield case("move_pages", 0, [m.address], [0])
+    number = pysyscall.shmget(pysyscall.IPC_PRIVATE, page, 0o600)
+    attached = pysyscall.shmat(number)
+    raw.syscall(pysyscall.Sysno.shmctl, number, pysyscall.IPC_RMID, 0)
+    yield case("shmat", number, after=pysyscall.shmdt)
+    yield case("shmat", number, None, pysyscall.SHM_RDONLY)
+    attached.close()
+
+
 def structs() -> Iterator[Case]:
     """All that can be done with each kind of struct."""
     told = [pysyscall.statx(None, "/"), pysyscall.uname(), pysyscall.SockaddrUn("/a")]
@@ -413,4 +466,5 @@ def cases() -> Iterator[Case]:
     yield from files()
     yield from sockets()
     yield from others()
+    yield from memory()
     yield from structs()

@@ -56,6 +56,35 @@ def directories_and_mounts(path: Path) -> None:
     pysyscall.setxattrat(None, path, 0, "user.a", "text")  # type: ignore[arg-type]
 
 
+def memory(buffer: bytearray) -> None:
+    prot = pysyscall.PROT_READ | pysyscall.PROT_WRITE
+    with pysyscall.mmap(None, 4096, prot, pysyscall.MAP_ANONYMOUS, -1, 0) as m:
+        assert_type(m, pysyscall.Mapping)
+        assert_type(m.address, int)
+        assert_type(m.closed, bool)
+        assert_type(len(m), int)
+        assert_type(m.msync(pysyscall.MS_SYNC, 0, 10), None)
+        assert_type(m.mprotect(pysyscall.PROT_READ), None)
+        assert_type(m.mincore(offset=4096), list[bool])
+        assert_type(m.mremap(8192, pysyscall.MREMAP_MAYMOVE), pysyscall.Mapping)
+        assert_type(pysyscall.mremap(m, 8192), pysyscall.Mapping)
+        assert_type(pysyscall.madvise((m, 4096), 4096, pysyscall.MADV_DONTNEED), None)
+        assert_type(pysyscall.mincore(m.address, 4096), list[bool])
+        assert_type(pysyscall.read(0, m), int)
+        assert_type(bytes(m), bytes)
+        assert_type(memoryview(m), memoryview)
+        assert_type(pysyscall.munmap(m), None)
+        pysyscall.munmap(m.address)  # type: ignore[arg-type]
+        pysyscall.mlock(buffer, 10)  # type: ignore[arg-type]
+        m.address = 5  # type: ignore[misc]
+    assert_type(pysyscall.shmat(1), pysyscall.Mapping)
+    assert_type(pysyscall.brk(), int)
+    assert_type(pysyscall.get_mempolicy(), tuple[pysyscall.MpolMode, set[int]])
+    assert_type(pysyscall.mbind(m, 4096, pysyscall.MPOL_BIND, {0}), None)
+    assert_type(pysyscall.migrate_pages(0, {0}, [1]), int)
+    assert_type(pysyscall.move_pages(0, [4096], [0]), tuple[int, list[int]])
+
+
 def processes() -> None:
     assert_type(pysyscall.getresuid(), tuple[int, int, int])
     assert_type(pysyscall.getgroups(), list[int])
