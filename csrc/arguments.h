@@ -383,6 +383,7 @@ convert(module_state *state, const signature *sig, call *c, room *m, int i, PyOb
         m->cells[i].offset = number;
         return true;
     case KIND_CELLS_OUT:
+    case KIND_STATUS_OUT:
         /* Some calls succeed without writing: wait4 with WNOHANG. */
         memset(m->cells[i].bytes, 0, sizeof(m->cells[i].bytes));
         c->reg[i] = (long)&m->cells[i];

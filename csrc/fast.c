@@ -5,7 +5,10 @@
 #include "family.h"
 #include "interpreter.h"
 #include "mapping.h"
+#include "processes.h"
+#include "spawn.h"
 #include "trampoline.h"
+#include "waitstatus.h"
 
 #ifdef PYSYSCALL_INTERPRET
 /* A quick build: one instance of the engine serves all calls. */
@@ -15,6 +18,12 @@
 #endif
 
 #include "generated/calls.inc"
+
+static PyObject *
+vfork_exec(PyObject *m, PyObject *const *args, Py_ssize_t n, PyObject *names)
+{
+    return spawn(&sig_execve, m, args, n, names);
+}
 
 static PyObject *
 switch_vdso(PyObject *Py_UNUSED(module), PyObject *on)
@@ -44,6 +53,9 @@ get_struct(PyObject *module, PyObject *name)
 static PyMethodDef fast_methods[] = {
 #include "generated/methods.inc"
     {"__getattr__", get_struct, METH_O, NULL},
+    {"_fork", (PyCFunction)(void (*)(void))make_child, METH_FASTCALL, NULL},
+    {"_exit", (PyCFunction)(void (*)(void))end_thread, METH_FASTCALL, NULL},
+    {"_vfork_exec", (PyCFunction)(void (*)(void))vfork_exec, METH_FASTCALL | METH_KEYWORDS, NULL},
     {"_vdso", switch_vdso, METH_O,
      PyDoc_STR("_vdso($module, on, /)\n--\n\nLet clock_gettime and its kin use the vDSO, or make them enter "
                "the kernel.")},
@@ -70,7 +82,11 @@ fast_exec(PyObject *module)
     state->mapping_type = mapping_make_type(module);
     if (state->mapping_type == NULL || PyModule_AddType(module, state->mapping_type) < 0)
         return -1;
+    state->wait_status = wait_status_type(module);
+    if (state->wait_status == NULL || PyModule_AddType(module, state->wait_status) < 0)
+        return -1;
     vdso_enable(true);
+    find_thread_record();
     for (size_t k = 0; aliases[k].name != NULL; k++) {
         PyObject *target = PyObject_GetAttrString(module, aliases[k].target);
         int failed = target == NULL || PyModule_AddObjectRef(module, aliases[k].name, target) < 0;
@@ -89,6 +105,7 @@ fast_traverse(PyObject *module, visitproc visit, void *arg)
     for (unsigned k = 0; k < STRUCT_COUNT; k++)
         Py_VISIT(state->struct_types[k]);
     Py_VISIT(state->members);
+    Py_VISIT(state->wait_status);
     return 0;
 }
 
@@ -100,6 +117,7 @@ fast_clear(PyObject *module)
     for (unsigned k = 0; k < STRUCT_COUNT; k++)
         Py_CLEAR(state->struct_types[k]);
     Py_CLEAR(state->members);
+    Py_CLEAR(state->wait_status);
     return 0;
 }
 

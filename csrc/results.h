@@ -8,6 +8,7 @@
 #include "state.h"
 #include "structs.h"
 #include "syscall_arch.h"
+#include "waitstatus.h"
 
 /* The Python object for out-argument `i`; a new reference. */
 ALWAYS_INLINE PyObject *
@@ -51,6 +52,7 @@ take_out(module_state *state, const signature *sig, call *c, room *m, int i, lon
     case KIND_CELLS_INOUT:
         return a->items == 1 ? integer_result(m->cells[i].bytes, a->size, a->is_signed)
                              : integers_result(m->cells[i].bytes, a->size, a->is_signed, a->items, true);
+    case KIND_STATUS_OUT: return wait_status_new(state->wait_status, m->cells[i].length);
     case KIND_ITEMS_OUT:
         return integers_result((const unsigned char *)c->reg[i], a->size, a->is_signed, result, false);
     case KIND_TEXT_OUT:
@@ -94,6 +96,7 @@ is_out(enum kind kind)
     case KIND_RECORDS_OUT:
     case KIND_CELLS_OUT:
     case KIND_CELLS_INOUT:
+    case KIND_STATUS_OUT:
     case KIND_ITEMS_OUT:
     case KIND_TEXT_OUT:
     case KIND_REGSET_OUT:

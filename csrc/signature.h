@@ -35,6 +35,7 @@ enum kind {
     KIND_CELLS_IN,    /* `items` integers of `size` bytes within [min, max]: an int, or an iterable of them */
     KIND_CELLS_OUT,   /* `items` integers of `size` bytes */
     KIND_CELLS_INOUT, /* the same; the kernel changes copies, which come back */
+    KIND_STATUS_OUT,  /* how a child ended, as a WaitStatus */
     KIND_ITEMS_IN,    /* an iterable of integers of `size` bytes within [min, max] */
     KIND_ITEMS_OUT,   /* up to `max` integers of `size` bytes; asked for again where few do not suffice */
     KIND_DATA_OUT,    /* up to `max` bytes; asked for again where few do not suffice */

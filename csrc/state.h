@@ -13,6 +13,7 @@ typedef struct module_state {
     PyTypeObject *struct_types[STRUCT_COUNT]; /* NULL until one is first needed */
     PyTypeObject *mapping_type;
     PyObject *members; /* for each enumeration, by name: its members by value, as far as they were seen */
+    PyTypeObject *wait_status;
     PyObject *fileno, *fspath; /* names of methods, interned: the cache of attributes goes by identity */
 } module_state;
 

@@ -29,7 +29,8 @@ Binding = Literal["fast", "wrapped", "untyped", "raw_only"]
 Eintr = Literal["retry", "raise", "done", "remaining"]
 
 # What a row may say. `about` maps an argument to its docs line; `command` lists a family's calls,
-# which another row of the same file takes over with `commands_of`.
+# which another row of the same file takes over with `commands_of`. `python` is what the Python
+# function of a `wrapped` row takes, with defaults, where that is not what its signature says.
 _TYPES: dict[str, type] = {
     "signature": str,
     "doc": str,
@@ -346,8 +347,11 @@ class _Reader:
                     )
                 if value.struct and value.struct.record and value.kind.word != "records":
                     raise TableError(f"argument '{value.name}': a record only stands in `records`")
-            if sum(value.rule.engine in kinds.BULK for value in call.values) > 1:
-                raise TableError("the C engine has room for one array, but two arguments are one")
+            for room in (kinds.BULK, kinds.VECTORS):
+                if sum(value.rule.engine in room for value in call.values) > 1:
+                    raise TableError(
+                        "the C engine has room for one array, but two arguments are one"
+                    )
             if not kinds.RESULTS.get(result.word, "RESULT_ENUM") and not call.commands:
                 raise TableError(f"the C engine can't return '{result}'")
         needed = [value for value in call.parameters if not value.default]

@@ -346,6 +346,14 @@ POINTERS: dict[tuple[str, str], Rule] = {
         shown="strings",
         counted=True,
     ),
+    ("wait_status", "out"): Rule(
+        "",
+        returns="WaitStatus",
+        engine="KIND_STATUS_OUT",
+        copied="exit",
+        shown="wait status",
+        cell="s32",
+    ),
     ("remaining", ""): Rule("", engine="KIND_REMAINING", copied="exit", shown="struct"),
     ("null", ""): Rule("", engine="KIND_CONST", shown="hex"),
 }
@@ -364,11 +372,12 @@ BULK = frozenset(
     for name in (
         *("BYTES_OUT", "STRUCTS_IN", "STRUCTS_INOUT", "STRUCTS_OUT", "ITEMS_IN", "ITEMS_OUT"),
         *("RECORDS_OUT", "DATA_OUT", "NAMES_OUT", "PATH_OUT", "CPUSET_IN", "CPUSET_OUT"),
-        *("IOVEC_IN", "IOVEC_OUT", "TEXT_OUT", "FPROG_IN", "SEMVALS_IN", "SEMVALS_OUT"),
+        *("TEXT_OUT", "FPROG_IN", "SEMVALS_IN", "SEMVALS_OUT"),
         *("REGSET_IN", "REGSET_OUT", "ANY", "PAGES_OUT"),
     )
 )
-"""Conversions that share one piece of memory, so that a call can have only one of them."""
+VECTORS = frozenset(("KIND_IOVEC_IN", "KIND_IOVEC_OUT"))
+"""Conversions that share one piece of memory each, so that a call can have only one of them."""
 
 BY = Rule("what the command says", annotation="Any", shown="by command")
 """A value whose kind another argument decides."""

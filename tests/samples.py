@@ -11,6 +11,7 @@ import struct
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
+from importlib import import_module
 from itertools import chain
 from operator import or_
 from pathlib import Path
@@ -432,10 +433,16 @@ class Sampler:
         return Sample(OMITTED, Pointer(size=size * int(value.kind.count or 1), align=size))
 
     def cases(self, call: Call) -> Iterator[Case]:
-        """Ways to make a call: every sample, by position and by name, and what can be left out."""
+        """Ways to make a call: every sample, by position and by name, and what can be left out.
+
+        Those of a wrapped call stand in `cases_AREA.py`.
+        """
         if call.name in memory_samples.CASES:
             for args, expected in memory_samples.CASES[call.name]():
                 yield Case(args, {}, (*expected, *[Word(0)] * (6 - len(expected))))
+            return
+        if call.binding == "wrapped":
+            yield from import_module(f"cases_{call.area}").cases(call)
             return
         samples = {value.index: self.samples(value) for value in call.values}
         given = {value.index: samples[value.index] for value in call.parameters}

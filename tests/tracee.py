@@ -44,7 +44,7 @@ START, FAILED = 2**20, 2**20 + 1
 HOUSEKEEPING = frozenset(
     {
         *(Sysno.brk, Sysno.mmap, Sysno.munmap, Sysno.mremap, Sysno.mprotect, Sysno.madvise),
-        *(Sysno.futex, Sysno.clock_gettime),
+        *(Sysno.futex, Sysno.clock_gettime, Sysno.newfstatat),
     }
 )
 ENGINES = frozenset(os.path.realpath(module.__file__) for module in (_fast, _raw))

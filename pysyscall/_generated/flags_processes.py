@@ -867,6 +867,15 @@ class LdtContents(IntEnum):
     MODIFY_LDT_CONTENTS_CODE = 2
 
 
+class ModifyLdtFunc(IntEnum):
+    """What modify_ldt does."""
+
+    LDT_READ = 0
+    LDT_WRITE_OLD = 1
+    LDT_READ_DEFAULT = 2
+    LDT_WRITE = 17
+
+
 class PtraceRequest(IntEnum):
     """What ptrace does."""
 

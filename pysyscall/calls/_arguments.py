@@ -21,7 +21,8 @@ _RANGES = {
 }
 
 
-def _refuse(call: str, name: str, expected: str, value: object) -> TypeError:
+def refusal(call: str, name: str, expected: str, value: object) -> TypeError:
+    """The error for a value of another type than the argument takes."""
     kind = "None" if value is None else type(value).__name__
     return TypeError(f"{call}() argument '{name}' must be {expected}, not {kind}")
 
@@ -29,7 +30,7 @@ def _refuse(call: str, name: str, expected: str, value: object) -> TypeError:
 def integer(call: str, name: str, value: object, kind: str) -> int:
     """An int of the C type `kind`: `int`, `u32` or `u64`."""
     if not hasattr(type(value), "__index__"):
-        raise _refuse(call, name, "an int", value)
+        raise refusal(call, name, "an int", value)
     number = index(value)  # type: ignore[arg-type]
     low, high = _RANGES[kind]
     if not low <= number <= high:
@@ -49,7 +50,7 @@ def descriptor(
     fileno = getattr(value, "fileno", None)
     if fileno is None:
         or_none = " or None" if none is not None else ""
-        raise _refuse(call, name, f"an int or an object with fileno(){or_none}", value)
+        raise refusal(call, name, f"an int or an object with fileno(){or_none}", value)
     number = fileno()
     if not isinstance(number, int):
         kind = type(number).__name__
@@ -64,7 +65,7 @@ def text(
 ) -> bytes:
     """A path or another name in the file-system encoding."""
     if not isinstance(value, str | bytes) and not hasattr(type(value), "__fspath__"):
-        raise _refuse(call, name, expected, value)
+        raise refusal(call, name, expected, value)
     encoded = os.fsencode(value)
     if b"\0" in encoded:
         raise ValueError(f"{call}() argument '{name}' must not contain a NUL byte")
@@ -76,12 +77,14 @@ def buffer(call: str, name: str, value: ReadableBuffer) -> memoryview:
     try:
         view = memoryview(value)
     except TypeError:
-        raise _refuse(call, name, "a bytes-like object", value) from None
+        raise refusal(call, name, "a bytes-like object", value) from None
     if not view.c_contiguous:
         raise BufferError(f"{call}() argument '{name}' must be one contiguous block of memory")
     return view.cast("B") if view.nbytes else memoryview(b"")
 
 
-def address_of(view: memoryview | bytearray) -> int:
-    """Where the bytes begin."""
-    return int(ffi.cast("uintptr_t", ffi.from_buffer(view)))
+def address_of(buffer: object) -> int:
+    """Where the bytes of a buffer, or what a cffi pointer points at, begin."""
+    if not isinstance(buffer, ffi.CData):
+        buffer = ffi.from_buffer(buffer)
+    return int(ffi.cast("uintptr_t", buffer))

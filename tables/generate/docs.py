@@ -274,8 +274,8 @@ def _groups(calls: list[Call]) -> Iterator[tuple[str, list[Call]]]:
 
 
 def _signature(call: Call) -> str:
-    if call.binding == "wrapped":
-        return call.text
+    if call.binding == "wrapped":  # Python tells it
+        return call.name
     parameters = (
         f"{v.parameter}={v.default}" if v.default else v.parameter for v in call.parameters
     )

@@ -25,6 +25,38 @@ from _typeshed import WriteableBuffer
 
 '''
 
+_FAST_TAIL = """
+@final
+class WaitStatus(int):
+    @property
+    def exited(self) -> bool: ...
+    @property
+    def signaled(self) -> bool: ...
+    @property
+    def stopped(self) -> bool: ...
+    @property
+    def continued(self) -> bool: ...
+    @property
+    def exit_code(self) -> int | None: ...
+    @property
+    def term_signal(self) -> int | None: ...
+    @property
+    def stop_signal(self) -> int | None: ...
+    @property
+    def core_dumped(self) -> bool: ...
+    @classmethod
+    def from_siginfo(cls, info: SiginfoChild, /) -> Self: ...
+
+def _fork(*words: int) -> int: ...
+def _exit(status: int, keep_state: object, /) -> NoReturn: ...
+def _vfork_exec(
+    path: StrOrBytesPath,
+    argv: Sequence[StrOrBytesPath],
+    envp: _Mapping[str, str] | _Mapping[bytes, bytes],
+) -> int: ...
+def _vdso(on: object, /) -> None: ...
+"""
+
 
 _MAPPING = """\
 @final
@@ -82,7 +114,7 @@ def fast(table: Table) -> str:
     parts += [_struct(struct) for struct in table.structs.values()]
     parts += [_call(call, table) for call in calls]
     parts += [f"{alias} = {call.name}\n" for call in calls for alias in call.aliases]
-    parts.append("\ndef _vdso(on: object, /) -> None: ...\n")
+    parts.append(_FAST_TAIL)
     return "\n".join(parts)
 
 
@@ -297,7 +329,8 @@ def package(table: Table) -> str:
     lines = [
         '"""Every Linux system call of x86-64: typed, decoded and fast."""',
         "",
-        "from pysyscall import checked as checked, flags as flags, raw as raw, table as table",
+        "from pysyscall import all_threads as all_threads, checked as checked, flags as flags",
+        "from pysyscall import raw as raw, table as table",
         f"from pysyscall._fast import {', '.join(f'{name} as {name}' for name in names)}",
         "from pysyscall.flags import "
         + ", ".join(f"{name} as {name}" for name in [*enums, *constants]),

@@ -65,8 +65,10 @@ def main() -> None:
         getattr(pysyscall, name)
     failures: dict[str, int] = {}
     with folder():
-        # Those in Python stand on cffi, which itself fails without an exception then.
-        for case in (case for case in cases() if not isinstance(case.function, FunctionType)):
+        for case in cases():
+            # CPython itself does not always survive it where a function in Python has no memory.
+            if isinstance(case.function, FunctionType):
+                continue
             # Types are made when they are first needed, in which CPython 3.13.0 itself crashes.
             case.run()
             close_spare()

@@ -440,6 +440,39 @@ def memory() -> Iterator[Case]:
     attached.close()
 
 
+def processes() -> Iterator[Case]:
+    pid, target = os.getpid(), bytearray(8)
+    address = int(raw.ffi.cast("uintptr_t", raw.ffi.from_buffer(target)))
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(writer)
+        os.read(reader, 1)  # until this process closes the pipe, or dies
+        os._exit(0)
+    try:
+        yield case("wait4", child, pysyscall.WNOHANG)
+        info = pysyscall.SiginfoChild(si_code=os.CLD_EXITED, si_status=3)
+        yield Case("WaitStatus.from_siginfo", pysyscall.WaitStatus.from_siginfo, (info,))
+        yield Case("repr of WaitStatus", repr, (pysyscall.WaitStatus(15),))
+        for ranges in ([(address, 8)], (pysyscall.Iovec(address, 1), (address, 2)) * 20):
+            for buffers in ([bytearray(8)], (bytearray(1),) * 20):
+                yield case("process_vm_readv", pid, buffers, ranges)
+                yield case("process_vm_writev", pid, buffers, ranges)
+        yield case("process_vm_readv", pid, [target] * 2000, [(address, 1)], raises=OSError)
+        for path in ("missing", b"missing", Path("missing")):
+            strings = (["a", b"b", Path("c")], {"A": "b"})
+            for function in (pysyscall.vfork_exec, pysyscall._fast._vfork_exec):
+                yield Case("failing vfork_exec", function, (path, *strings), raises=OSError)
+        yield case("capget")
+        yield case("capset", *pysyscall.capget())
+        yield case("modify_ldt", pysyscall.LDT_READ_DEFAULT)
+        yield case("modify_ldt", pysyscall.LDT_READ, 10)
+    finally:
+        os.close(reader)
+        os.close(writer)
+        os.waitpid(child, 0)
+
+
 def structs() -> Iterator[Case]:
     """All that can be done with each kind of struct."""
     told = [pysyscall.statx(None, "/"), pysyscall.uname(), pysyscall.SockaddrUn("/a")]
@@ -467,4 +500,5 @@ def cases() -> Iterator[Case]:
     yield from sockets()
     yield from others()
     yield from memory()
+    yield from processes()
     yield from structs()

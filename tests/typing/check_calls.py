@@ -96,6 +96,31 @@ def processes() -> None:
     assert_type(pysyscall.sysinfo().loads, tuple[int, ...])
 
 
+def children(buffer: bytearray) -> None:
+    assert_type(pysyscall.fork(), int)
+    assert_type(pysyscall.clone(pysyscall.CLONE_PIDFD | pysyscall.SIGCHLD), pysyscall.Child)
+    pid, pidfd = pysyscall.clone3(pysyscall.CloneArgs(exit_signal=17), set_tid=[7])
+    assert_type(pid, int)
+    assert_type(pidfd, int)
+    assert_type(pysyscall.vfork_exec("/bin/ls", ["ls", b"-l"], {"A": "b"}), int)
+    pid, status, usage = pysyscall.wait4(pid)
+    assert_type(status, pysyscall.WaitStatus)
+    assert_type(status.exit_code, int | None)
+    assert_type(usage, pysyscall.Rusage)
+    info, _ = pysyscall.waitid(pysyscall.P_ALL, 0, pysyscall.WEXITED)
+    assert_type(pysyscall.WaitStatus.from_siginfo(info).core_dumped, bool)
+    assert_type(pysyscall.process_vm_readv(pid, [buffer], [(4096, 10)]), int)
+    assert_type(pysyscall.process_vm_writev(pid, [b"x"], [pysyscall.Iovec(4096, 1)]), int)
+    assert_type(pysyscall.modify_ldt(pysyscall.LDT_READ), bytes | None)
+    assert_type(pysyscall.capget(), pysyscall.CapabilitySets)
+    assert_type(pysyscall.capget().effective, set[pysyscall.Capability | int])
+    assert_type(pysyscall.capset({pysyscall.CAP_CHOWN}, [0], ()), None)
+    assert_type(pysyscall.all_threads.setresuid(-1, 7, -1), None)
+    pysyscall.vfork_exec("/bin/ls", "ls", None)  # type: ignore[arg-type]
+    pysyscall.clone3(pysyscall.CloneArgs(), (7,))  # type: ignore[call-arg]
+    pysyscall.exit(0, forced=True)
+
+
 def clocks_and_events() -> None:
     assert_type(pysyscall.clock_gettime(pysyscall.CLOCK_MONOTONIC), pysyscall.Timespec)
     assert_type(pysyscall.nanosleep(0.5), None)
