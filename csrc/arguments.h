@@ -505,6 +505,17 @@ convert(module_state *state, const signature *sig, call *c, room *m, int i, PyOb
         m->cells[i].mask = 0;
         c->reg[i] = (long)&m->cells[i];
         return true;
+    case KIND_SIGINFO_IN:
+        if (a->nullable && (value == NULL || value == Py_None)) {
+            c->reg[i] = 0;
+            return true;
+        }
+        c->reg[i] = (long)siginfo_from(state, sig, i, value);
+        return c->reg[i] != 0;
+    case KIND_SIGINFO_OUT:
+        memset(m->scratch, 0, SIGINFO_BYTES);
+        c->reg[i] = (long)m->scratch;
+        return true;
     case KIND_SOCKADDR_IN:
         if (a->nullable && (value == NULL || value == Py_None)) {
             c->reg[i] = 0;

@@ -7,6 +7,7 @@
 #include <limits.h>
 
 #include "convert.h"
+#include "siginfo.h"
 #include "signature.h"
 #include "sockaddr.h"
 #include "vectors.h"

@@ -2,6 +2,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include "actions.h"
 #include "family.h"
 #include "interpreter.h"
 #include "mapping.h"
@@ -56,6 +57,8 @@ static PyMethodDef fast_methods[] = {
     {"_fork", (PyCFunction)(void (*)(void))make_child, METH_FASTCALL, NULL},
     {"_exit", (PyCFunction)(void (*)(void))end_thread, METH_FASTCALL, NULL},
     {"_vfork_exec", (PyCFunction)(void (*)(void))vfork_exec, METH_FASTCALL | METH_KEYWORDS, NULL},
+    {"_siginfo_of", siginfo_of, METH_O,
+     PyDoc_STR("_siginfo_of($module, data, /)\n--\n\nThe struct that tells of a signal.")},
     {"_vdso", switch_vdso, METH_O,
      PyDoc_STR("_vdso($module, on, /)\n--\n\nLet clock_gettime and its kin use the vDSO, or make them enter "
                "the kernel.")},
@@ -87,6 +90,8 @@ fast_exec(PyObject *module)
         return -1;
     vdso_enable(true);
     find_thread_record();
+    if (PyModule_AddFunctions(module, action_methods) < 0)
+        return -1;
     for (size_t k = 0; aliases[k].name != NULL; k++) {
         PyObject *target = PyObject_GetAttrString(module, aliases[k].target);
         int failed = target == NULL || PyModule_AddObjectRef(module, aliases[k].name, target) < 0;
@@ -106,6 +111,7 @@ fast_traverse(PyObject *module, visitproc visit, void *arg)
         Py_VISIT(state->struct_types[k]);
     Py_VISIT(state->members);
     Py_VISIT(state->wait_status);
+    Py_VISIT(state->signals);
     return 0;
 }
 
@@ -118,6 +124,7 @@ fast_clear(PyObject *module)
         Py_CLEAR(state->struct_types[k]);
     Py_CLEAR(state->members);
     Py_CLEAR(state->wait_status);
+    Py_CLEAR(state->signals);
     return 0;
 }
 

@@ -72,7 +72,8 @@ take_out(module_state *state, const signature *sig, call *c, room *m, int i, lon
         return PyBytes_FromStringAndSize((const char *)c->reg[i],
                                          smaller(result, a->length >= 0 ? c->reg[a->length] : a->max));
     case KIND_NAMES_OUT: return names_result((const char *)c->reg[i], result);
-    case KIND_SIGSET_OUT: return sigset_result(m->cells[i].mask);
+    case KIND_SIGSET_OUT: return sigset_result(state, m->cells[i].mask);
+    case KIND_SIGINFO_OUT: return siginfo_result(state, m->scratch);
     case KIND_PATH_OUT:
         return path_result((const char *)m->scratch, result, a->of >= 0 ? c->given[a->of] : NULL);
     case KIND_NODEMASK_OUT: return nodemask_result(m->nodes[i]);
@@ -104,6 +105,7 @@ is_out(enum kind kind)
     case KIND_DATA_OUT:
     case KIND_NAMES_OUT:
     case KIND_SIGSET_OUT:
+    case KIND_SIGINFO_OUT:
     case KIND_PATH_OUT:
     case KIND_CPUSET_OUT:
     case KIND_NODEMASK_OUT:
@@ -128,6 +130,7 @@ own_result(module_state *state, const signature *sig, call *c, long result)
     PyObject *made = c->made;
     switch (sig->result) {
     case RESULT_MAPPING: c->made = NULL; return made;
+    case RESULT_SIGNAL: return signal_result(state, result);
     case RESULT_TRUE: return Py_NewRef(Py_True);
     case RESULT_ENUM: return enum_result(state, sig->enumeration, result);
     case RESULT_BREAK:
@@ -141,8 +144,8 @@ own_result(module_state *state, const signature *sig, call *c, long result)
 ALWAYS_INLINE PyObject *
 build_result(module_state *state, const signature *sig, call *c, room *m, long result)
 {
-    bool tells =
-        sig->result != RESULT_NONE && sig->result != RESULT_COUNT_OF && sig->result != RESULT_READY_OF;
+    bool tells = sig->result != RESULT_NONE && sig->result != RESULT_COUNT_OF
+                 && sig->result != RESULT_READY_OF && sig->result != RESULT_SIGNAL_OF;
     int items = tells;
     EACH_ARGUMENT (i)
         items += i < sig->count && comes_back(sig, c, i);

@@ -52,6 +52,8 @@ enum kind {
     KIND_PAGES_OUT, /* a byte for each page of the length that is argument `of` */
     KIND_SIGSET_IN, /* an iterable of signal numbers */
     KIND_SIGSET_OUT,
+    KIND_SIGINFO_IN, /* an object of one of the Siginfo structs */
+    KIND_SIGINFO_OUT,
     KIND_SOCKADDR_IN, /* a socket-address object */
     KIND_SOCKADDR_OUT,
     KIND_TEXT_OUT,    /* up to `max` bytes that end with a NUL: str */
@@ -79,7 +81,9 @@ enum result {
     RESULT_ENUM,     /* a member of `enumeration` */
     RESULT_TRUE,     /* 0 is True: a question that only an error answers with no */
     RESULT_COUNT_OF, /* the length of out-argument `result_of` */
-    RESULT_READY_OF, /* the number of elements of `result_of` whose revents are set */
+    RESULT_SIGNAL,
+    RESULT_SIGNAL_OF, /* the signal that `result_of` tells of */
+    RESULT_READY_OF,  /* the number of elements of `result_of` whose revents are set */
 };
 
 /* What happens when a signal interrupts the call, after its Python handler has run. */

@@ -128,16 +128,15 @@ mask_from(const signature *sig, int i, PyObject *value, long low, long high, uns
     return good && !PyErr_Occurred();
 }
 
-/* The set of numbers whose bits are set; the first bit is `low`. */
-static PyObject *
-mask_result(const unsigned char *mask, Py_ssize_t length, long low)
+PyObject *
+cpuset_result(const unsigned char *mask, Py_ssize_t length)
 {
     PyObject *set = PySet_New(NULL);
     for (Py_ssize_t byte = 0; set != NULL && byte < length; byte += 8) {
         uint64_t word;
         memcpy(&word, mask + byte, sizeof(word));
         for (; set != NULL && word != 0; word &= word - 1) {
-            PyObject *number = PyLong_FromLong(low + 8 * byte + __builtin_ctzll(word));
+            PyObject *number = PyLong_FromLong(8 * byte + __builtin_ctzll(word));
             if (number == NULL || PySet_Add(set, number) < 0)
                 Py_CLEAR(set);
             Py_XDECREF(number);
@@ -157,12 +156,6 @@ cpuset_from(const signature *sig, int i, PyObject *value, unsigned char mask[CPU
     return true;
 }
 
-PyObject *
-cpuset_result(const unsigned char *mask, Py_ssize_t length)
-{
-    return mask_result(mask, length, 0);
-}
-
 bool
 nodemask_from(const signature *sig, int i, PyObject *value, unsigned char mask[NODEMASK_BYTES], long *bits)
 {
@@ -177,7 +170,7 @@ nodemask_from(const signature *sig, int i, PyObject *value, unsigned char mask[N
 PyObject *
 nodemask_result(const unsigned char *mask)
 {
-    return mask_result(mask, NODEMASK_BYTES, 0);
+    return cpuset_result(mask, NODEMASK_BYTES);
 }
 
 PyObject *
@@ -195,12 +188,6 @@ sigset_from(const signature *sig, int i, PyObject *value, uint64_t *mask)
     long highest;
     *mask = 0;
     return mask_from(sig, i, value, 1, 64, (unsigned char *)mask, &highest);
-}
-
-PyObject *
-sigset_result(uint64_t mask)
-{
-    return mask_result((const unsigned char *)&mask, sizeof(mask), 1);
 }
 
 bool

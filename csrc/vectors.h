@@ -39,7 +39,6 @@ PyObject *pages_result(const unsigned char *data, Py_ssize_t count);
 
 /* Signal numbers to the kernel's 64-bit mask. */
 bool sigset_from(const signature *sig, int i, PyObject *value, uint64_t *mask);
-PyObject *sigset_result(uint64_t mask);
 
 /* An iterable of integers, side by side in `m`. */
 bool integers_from(const signature *sig, int i, PyObject *value, memory *m, long *count);

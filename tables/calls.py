@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from tables import enums, grammar, kinds, rows, structs
+from tables import enums, grammar, kinds, rows, siginfo, structs
 from tables.enums import Enum
 from tables.grammar import Argument, GrammarError, Kind
 from tables.kinds import Rule
@@ -204,6 +204,7 @@ class Table:
     enums: dict[str, Enum]
     structs: dict[str, Struct]
     calls: dict[str, Call]
+    siginfo: siginfo.Siginfo
     offered: dict[str, list[str]]
     """What the package offers beside all this: the names of each module."""
     dead: dict[str, str]
@@ -240,13 +241,14 @@ def load(folder: Path = FOLDER) -> Table:
         if call.replaced_by and call.replaced_by not in reader.rows:
             raise TableError(f"{call.name}: replaced_by: there is no call '{call.replaced_by}'")
     offered = tomllib.loads(OFFERED.read_text())
+    infos = siginfo.load(all_enums, frozenset(all_structs))
     dead = tomllib.loads(DEAD.read_text())
     gone = {row.name for row in kernel.rows if row.status == "dead"}
     if dead.keys() != gone:
         raise TableError(
             f"{DEAD.name}: {min(dead.keys() ^ gone)}: these are the kernel's dead rows"
         )
-    return Table(kernel, all_enums, all_structs, calls, offered, dead)
+    return Table(kernel, all_enums, all_structs, calls, infos, offered, dead)
 
 
 def _with_commands(row: dict[str, Any], others: dict[str, Any]) -> dict[str, Any]:
@@ -336,7 +338,7 @@ class _Reader:
         result = call.signature.result
         if result.word not in kinds.RESULTS and result.word not in self.enums:
             raise TableError(f"'{result}' is no result")
-        if result.word in ("count of", "ready of"):
+        if result.word in ("count of", "ready of", "signal of"):
             call.signature.index(result.operand)
         if call.binding == "fast":
             for value in call.values:

@@ -5,7 +5,7 @@
     kind      = ["in" | "out" | "inout"] word [operand] ["[" count "]"] ["?"]
     operand   = an argument after `size of`, `tail of`, `remaining`, `pages`, `by`; a value after
                 `const`; a struct after `records`, `pointers`
-    result    = word | "count of" name | "ready of" name | "by" name
+    result    = word | "count of" name | "ready of" name | "signal of" name | "by" name
     count     = number | name of the argument that carries the length | struct argument "." field
     bits      = FLAG | "(" FLAG {"|" FLAG} ")"
 
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from tables.rows import TableError
 
 DIRECTIONS = ("in", "out", "inout")
-RELATIONS = ("size of", "tail of", "count of", "ready of")
+RELATIONS = ("size of", "tail of", "count of", "ready of", "signal of")
 PREFIXES = ("const", "by", "remaining", "pages", "records", "pointers")
 
 
@@ -80,7 +80,7 @@ _ARGUMENT = re.compile(
 )
 _KIND = re.compile(
     rf"(?:(?P<direction>in|out|inout)\s+)?"
-    rf"(?P<word>(?:size|tail|count|ready)\s+of|{_NAME})"
+    rf"(?P<word>(?:size|tail|count|ready|signal)\s+of|{_NAME})"
     rf"(?:\s+(?P<operand>{_NAME}|-?\d+|0x[0-9a-f]+))?"
     rf"(?:\s*\[\s*(?P<count>{_NAME}(?:\.{_NAME})?|\d+)\s*\])?"
     rf"\s*(?P<optional>\?)?"

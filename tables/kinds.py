@@ -249,7 +249,18 @@ POINTERS: dict[tuple[str, str], Rule] = {
         shown="sigset",
     ),
     ("sigset", "out"): Rule(
-        "", returns="set[int]", engine="KIND_SIGSET_OUT", copied="exit", shown="sigset"
+        "", returns="set[Signal | int]", engine="KIND_SIGSET_OUT", copied="exit", shown="sigset"
+    ),
+    # What is known of a signal: which struct it is follows from the signal and its code.
+    ("siginfo", "in"): Rule(
+        "a Siginfo struct such as SiginfoQueue",
+        annotation="_Siginfo | Siginfo",
+        engine="KIND_SIGINFO_IN",
+        copied="entry",
+        shown="siginfo",
+    ),
+    ("siginfo", "out"): Rule(
+        "", returns="_Siginfo", engine="KIND_SIGINFO_OUT", copied="exit", shown="siginfo"
     ),
     ("fprog", "in"): Rule(
         "a sequence of SockFilter, or of tuples of its fields",
@@ -372,7 +383,7 @@ BULK = frozenset(
     for name in (
         *("BYTES_OUT", "STRUCTS_IN", "STRUCTS_INOUT", "STRUCTS_OUT", "ITEMS_IN", "ITEMS_OUT"),
         *("RECORDS_OUT", "DATA_OUT", "NAMES_OUT", "PATH_OUT", "CPUSET_IN", "CPUSET_OUT"),
-        *("TEXT_OUT", "FPROG_IN", "SEMVALS_IN", "SEMVALS_OUT"),
+        *("TEXT_OUT", "FPROG_IN", "SEMVALS_IN", "SEMVALS_OUT", "SIGINFO_OUT"),
         *("REGSET_IN", "REGSET_OUT", "ANY", "PAGES_OUT"),
     )
 )
@@ -404,6 +415,8 @@ RESULTS: dict[str, str] = {
     **dict.fromkeys(("int", "count", "pid", "tid", "uid", "gid", "off", "FileMode"), "RESULT_INT"),
     "count of": "RESULT_COUNT_OF",
     "ready of": "RESULT_READY_OF",
+    "signal of": "RESULT_SIGNAL_OF",
+    "Signal": "RESULT_SIGNAL",
     "address": "RESULT_WORD",
     "nice20": "RESULT_NICE",
     "mapping": "RESULT_MAPPING",

@@ -30,6 +30,7 @@ HARMLESS: dict[str, Any] = {
     "in timespec": 0,
     "uint": 2**31,
     "in sigset": (),
+    "in siginfo": pysyscall.Siginfo(),
     "argv": (),
     "envp": {},
     "mapping": pysyscall.mmap(None, 4096, 3, pysyscall.MAP_PRIVATE | pysyscall.MAP_ANONYMOUS),

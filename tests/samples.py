@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 from importlib import import_module
+from importlib.util import find_spec
 from itertools import chain
 from operator import or_
 from pathlib import Path
@@ -24,7 +25,7 @@ from tracee import AtLeast, Expectation, Pointer, Program, Strings, Vector, Word
 import pysyscall
 from pysyscall._raw import ffi
 from tables import kinds, structs
-from tables.calls import Call, Value
+from tables.calls import Call, Table, Value
 
 PATH_MAX = 4096
 SOCKADDR_STORAGE = 128
@@ -118,8 +119,10 @@ def address_of(buffer: bytearray | memoryview) -> int:
 class Sampler:
     """Makes samples and cases from the rows of the table."""
 
-    def __init__(self, all_structs: Mapping[str, structs.Struct]) -> None:
-        self.sockaddrs = [s for s in all_structs.values() if s.family is not None]
+    def __init__(self, table: Table) -> None:
+        self.structs = table.structs
+        self.siginfo = table.siginfo
+        self.sockaddrs = [s for s in table.structs.values() if s.family is not None]
 
     def samples(self, value: Value) -> list[Sample]:
         """Samples for one argument; none where its register follows from another argument."""
@@ -168,6 +171,12 @@ class Sampler:
                 return [Sample(OMITTED, Pointer(size=SIGSET, align=8))]
             case "data", "out" if value.length < 0:
                 return [Sample(OMITTED, Pointer(size=int(kind.count)))]
+            case "siginfo", "in":
+                found = self._siginfos(value)
+            case "siginfo", "out":
+                return [Sample(OMITTED, Pointer(size=128, align=8))]
+            case "Sigaction", "in":
+                found = self._actions()
             case (("data" | "names"), "out"):
                 room = Pointer(size=1, times=value.length)
                 return [Sample(OMITTED, room, AtLeast(1))]
@@ -294,6 +303,21 @@ class Sampler:
         # An iterator is used up by the call, but every call is made in a child of its own.
         given = iter(held) if isinstance(signals, Iterator) else signals
         return Sample(given, Pointer(mask.to_bytes(SIGSET, "little"), align=8))
+
+    def _siginfos(self, value: Value) -> Iterator[Sample]:
+        for name in ("Siginfo", *self.siginfo.structs):
+            content = filled(self.structs[name], value.index)
+            yield Sample(getattr(pysyscall, name).from_bytes(content), Pointer(content, align=8))
+
+    def _actions(self) -> Iterator[Sample]:
+        """Those that need no queue: its handler's address is nobody's business."""
+        for given, words in (
+            (pysyscall.SIG_IGN, (1, 0, 0, 0)),
+            (0, (0, 0, 0, 0)),
+            (pysyscall.SignalAction(1, 0x1234_5678, {1, 64}), (1, 0x1234_5678, 0, 1 << 63 | 1)),
+            (pysyscall.SignalAction(pysyscall.SIG_DFL, 2**64 - 1, [2], 8), (0, 2**64 - 1, 8, 2)),
+        ):
+            yield Sample(given, Pointer(struct.pack("QQQQ", *words), align=8))
 
     def _argvs(self, value: Value) -> Iterator[Sample]:
         for given in (
@@ -441,7 +465,7 @@ class Sampler:
             for args, expected in memory_samples.CASES[call.name]():
                 yield Case(args, {}, (*expected, *[Word(0)] * (6 - len(expected))))
             return
-        if call.binding == "wrapped":
+        if call.binding == "wrapped" and find_spec(f"cases_{call.area}"):
             yield from import_module(f"cases_{call.area}").cases(call)
             return
         samples = {value.index: self.samples(value) for value in call.values}

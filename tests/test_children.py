@@ -388,7 +388,7 @@ def test_addresses_that_are_refused(field: str, reason: str) -> None:
         (lambda: pysyscall.clone(2**32), OverflowError, r"clone\(\) argument 'flags' must be in"),
         (lambda: pysyscall.clone("x"), TypeError, r"'flags' must be an int, not str"),  # type: ignore[arg-type]
         (lambda: pysyscall.clone3(7), TypeError, r"'cl_args' must be a CloneArgs, .*, not int"),  # type: ignore[arg-type]
-        (lambda: pysyscall.clone3((0, "x")), TypeError, "CloneArgs"),
+        (lambda: pysyscall.clone3((0, 1.5)), TypeError, "CloneArgs"),
         (lambda: pysyscall.clone3(CloneArgs(), set_tid=["x"]), TypeError, "'set_tid' must be an"),  # type: ignore[list-item]
         (lambda: pysyscall.clone3(CloneArgs(), set_tid=[2**31]), OverflowError, "'set_tid' must"),
         (lambda: pysyscall.clone3(CloneArgs(), set_tid=range(1, 99)), OSError, "Invalid argument"),

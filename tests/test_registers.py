@@ -23,7 +23,7 @@ from tables.calls import Call, Value
 TABLE = calls.load()
 TYPED = [call for call in TABLE.calls.values() if call.typed and not call.commands]
 FAMILIES = [call for call in TABLE.calls.values() if call.typed and call.commands]
-SAMPLER = Sampler(TABLE.structs)
+SAMPLER = Sampler(TABLE)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -105,7 +105,6 @@ def test_the_mask(how: int, given: Iterable[int] | None, after: set[int]) -> Non
     told = pysyscall.rt_sigprocmask(how, given)
     assert blocked() == after
     assert told == {USR1}
-    assert {type(number) for number in told} == {int}
     assert pysyscall.rt_sigprocmask(SETMASK, told) == after
     assert blocked() == {USR1}
 
@@ -428,7 +427,17 @@ def by_descriptor(keep: Callable[[int], int]) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("make", [by_kill, by_queue, by_timer, by_child, by_descriptor])
+MAKERS = [by_kill, by_queue, by_timer, by_child, by_descriptor]
+STRUCTS = {
+    by_kill: pysyscall.SiginfoKill,
+    by_queue: SiginfoQueue,
+    by_timer: pysyscall.SiginfoTimer,
+    by_child: pysyscall.SiginfoChild,
+    by_descriptor: pysyscall.SiginfoPoll,
+}
+
+
+@pytest.mark.parametrize("make", MAKERS)
 @pytest.mark.parametrize("call", [pysyscall.signalfd, pysyscall.signalfd4])
 def test_signalfd_tells_of(
     keep: Callable[[int], int],
@@ -443,6 +452,202 @@ def test_signalfd_tells_of(
     info = SignalfdSiginfo.from_bytes(pysyscall.read(fd, 128))
     assert {name: getattr(info, name) for name in expected} == expected
     assert info.ssi_errno == 0
+
+
+def waited_for(signals: Iterable[int]) -> Any:
+    return pysyscall.rt_sigtimedwait(signals, 5)
+
+
+def into_a_queue(signals: Iterable[int]) -> Any:
+    """Unblocked, they go where their action says."""
+    queue = pysyscall.SignalQueue()
+    before = {sig: pysyscall.rt_sigaction(sig, queue) for sig in signals}
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
+    for sig, action in before.items():
+        pysyscall.rt_sigaction(sig, action)
+    (info,) = queue.take()
+    return info
+
+
+@pytest.mark.parametrize("make", MAKERS)
+@pytest.mark.parametrize("receive", [waited_for, into_a_queue])
+def test_each_signal_has_its_struct(
+    keep: Callable[[int], int],
+    receive: Callable[[Iterable[int]], Any],
+    make: Callable[[Callable[[int], int]], dict[str, Any]],
+) -> None:
+    signals = [USR1, USR2, REALTIME, signal.SIGCHLD]
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    expected = make(keep)
+    info = receive(signals)
+    assert type(info) is STRUCTS[make]
+    word = expected.pop("ssi_ptr", None)
+    expected.pop("ssi_int", None)
+    for name, value in expected.items():
+        assert getattr(info, name.removeprefix("s")) == value
+    assert word is None or info.si_value == word
+    assert info.si_errno == 0
+
+
+def test_several_records_of_a_signalfd(keep: Callable[[int], int]) -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, [REALTIME])
+    fd = keep(pysyscall.signalfd(-1, [REALTIME]))
+    for word in range(5):
+        pysyscall.rt_sigqueueinfo(os.getpid(), REALTIME, (pysyscall.SI_QUEUE, word))
+    data = pysyscall.read(fd, 9 * 128)
+    assert [info.ssi_ptr for info in pysyscall.parse_signals(data)] == [*range(5)]
+    assert pysyscall.parse_signals(b"") == []
+    assert len(pysyscall.parse_signals(memoryview(bytearray(data)))) == 5
+    with pytest.raises(
+        ValueError, match=r"^SignalfdSiginfo\.from_bytes\(\) needs 128 bytes, not 1$"
+    ):
+        pysyscall.parse_signals(data + b"x")
+
+
+# What is known of a signal
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "kind"),
+    [
+        (signal.SIGCHLD, "CLD_EXITED", "Child"),
+        (signal.SIGCHLD, "CLD_CONTINUED", "Child"),
+        (signal.SIGCHLD, "SI_USER", "Kill"),
+        (signal.SIGSEGV, "SEGV_MAPERR", "Fault"),
+        (signal.SIGSEGV, "SEGV_BNDERR", "Bounds"),
+        (signal.SIGSEGV, "SEGV_PKUERR", "Pkey"),
+        (signal.SIGSEGV, "SEGV_CPERR", "Fault"),
+        (signal.SIGSEGV, "SI_KERNEL", "Kill"),
+        (signal.SIGSEGV, "SI_TKILL", "Kill"),
+        (signal.SIGBUS, "BUS_MCEERR_AO", "Fault"),
+        (signal.SIGILL, "ILL_ILLOPN", "Fault"),
+        (signal.SIGFPE, "FPE_INTDIV", "Fault"),
+        (signal.SIGTRAP, "TRAP_BRKPT", "Fault"),
+        (signal.SIGTRAP, "TRAP_PERF", "Perf"),
+        (signal.SIGSYS, "SYS_SECCOMP", "Syscall"),
+        (signal.SIGIO, "POLL_HUP", "Poll"),
+        (signal.SIGIO, "SI_SIGIO", "Poll"),
+        (REALTIME, "POLL_OUT", "Poll"),
+        (signal.SIGALRM, "SI_KERNEL", "Kill"),
+        (signal.SIGALRM, "SI_TIMER", "Timer"),
+        (REALTIME, "SI_MESGQ", "Queue"),
+        (REALTIME, "SI_ASYNCIO", "Queue"),
+        (REALTIME, "SI_ASYNCNL", "Queue"),
+        (REALTIME, -(2**31), "Queue"),
+        (signal.SIGUSR1, 100, "Kill"),
+    ],
+)
+def test_which_struct_tells_of_a_signal(number: int, code: str | int, kind: str) -> None:
+    si_code = getattr(pysyscall, code) if isinstance(code, str) else code
+    general = pysyscall.Siginfo(number, 0, si_code, si_fields=bytes(range(112)))
+    info = pysyscall.siginfo_of(general)
+    assert type(info) is getattr(pysyscall, f"Siginfo{kind}")
+    assert info.to_bytes() == general.to_bytes()
+    assert pysyscall.siginfo_of(bytearray(general.to_bytes())) == info
+
+
+def test_the_kernel_and_the_table_agree_on_structs() -> None:
+    """To itself a process may send any code; the kernel copies what belongs to the case."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGSEGV, signal.SIGSYS])
+    for info in (
+        pysyscall.SiginfoFault(signal.SIGSEGV, 0, pysyscall.SEGV_MAPERR, 0xABC),
+        pysyscall.SiginfoSyscall(signal.SIGSYS, 0, pysyscall.SYS_SECCOMP, 0xABC, 39, 5),
+    ):
+        fields = SiginfoQueue.from_bytes(info.to_bytes())
+        pysyscall.rt_tgsigqueueinfo(os.getpid(), threading.get_native_id(), info.si_signo, fields)
+        assert pysyscall.rt_sigtimedwait([info.si_signo], 5) == info
+
+
+@pytest.mark.parametrize("size", [0, 127, 129])
+def test_siginfo_has_one_size(size: int) -> None:
+    with pytest.raises(ValueError, match=f"^siginfo_of\\(\\) needs 128 bytes, not {size}$"):
+        pysyscall.siginfo_of(bytes(size))
+    with pytest.raises(TypeError):
+        pysyscall.siginfo_of("x" * 128)
+
+
+def test_what_a_pidfd_brings() -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, [REALTIME])
+    pidfd = os.pidfd_open(os.getpid())
+    try:
+        info = SiginfoQueue(pysyscall.SI_QUEUE, WORD, 5, 6, si_signo=REALTIME)
+        pysyscall.pidfd_send_signal(pidfd, REALTIME, info)
+        assert pysyscall.rt_sigtimedwait([REALTIME], 5) == info
+        pysyscall.pidfd_send_signal(pidfd, REALTIME, pysyscall.Siginfo.from_bytes(info))
+        assert pysyscall.rt_sigtimedwait([REALTIME], 5) == info
+        pysyscall.pidfd_send_signal(pidfd, REALTIME)
+        assert type(pysyscall.rt_sigtimedwait([REALTIME], 5)) is pysyscall.SiginfoKill
+        for wrong in ((REALTIME,), pysyscall.Timespec(), b"x" * 128):
+            with pytest.raises(TypeError, match="argument 'info' must be a Siginfo struct such as"):
+                pysyscall.pidfd_send_signal(pidfd, REALTIME, wrong)
+    finally:
+        os.close(pidfd)
+
+
+# Waiting with a time-out
+
+
+@pytest.mark.parametrize("timeout", [0, 0.02, Timespec(0, 20_000_000)])
+def test_sigtimedwait_ends_in_time(timeout: float | Timespec) -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, [REALTIME])
+    start = time.monotonic()
+    with pytest.raises(BlockingIOError):
+        pysyscall.rt_sigtimedwait({REALTIME}, timeout)
+    assert time.monotonic() - start >= (0.02 if timeout else 0)
+
+
+def test_sigtimedwait_goes_on_with_what_is_left(handled: list[int]) -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, [REALTIME])
+    start = time.monotonic()
+    signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
+    with pytest.raises(BlockingIOError):
+        pysyscall.rt_sigtimedwait([REALTIME], 0.15)
+    assert 0.15 <= time.monotonic() - start < 5
+    assert len(handled) > 2
+
+
+def test_sigtimedwait_waits(handled: list[int]) -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, [REALTIME])
+    signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)
+    timer = threading.Timer(0.05, os.kill, (os.getpid(), REALTIME))
+    timer.start()
+    assert pysyscall.sigtimedwait(iter([REALTIME])).si_signo == REALTIME
+    timer.join()
+    assert handled
+
+
+def test_sigtimedwait_takes_the_lowest_first() -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, [USR1, REALTIME, 64])
+    for number in (64, REALTIME, USR1):
+        signal.raise_signal(number)
+    taken = [pysyscall.rt_sigtimedwait([64, REALTIME, USR1], 0).si_signo for _ in range(3)]
+    assert taken == [USR1, REALTIME, 64]
+
+
+def test_an_exception_in_a_handler_ends_sigtimedwait() -> None:
+    before = signal.signal(signal.SIGALRM, lambda number, frame: 1 / 0)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.02)
+        with pytest.raises(ZeroDivisionError):
+            pysyscall.rt_sigtimedwait([REALTIME])
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize("timeout", [-1, Timespec(0, 10**9), Timespec(-1, 0)])
+def test_times_that_sigtimedwait_refuses(timeout: float | Timespec) -> None:
+    with pytest.raises(OSError) as caught:
+        pysyscall.rt_sigtimedwait([REALTIME], timeout)
+    assert caught.value.errno == errno.EINVAL
+
+
+def test_signals_without_a_name_are_ints() -> None:
+    """Members and ints are equal, so that sets of either can be compared."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, [USR1, REALTIME, 64])
+    told = pysyscall.rt_sigprocmask(BLOCK)
+    assert told == {USR1, REALTIME, 64} == {pysyscall.SIGUSR1, REALTIME, pysyscall.SIGRTMAX}
+    assert {type(number) for number in told} == {int, pysyscall.Signal}
+    assert sorted(told)[0] is pysyscall.SIGUSR1
 
 
 @pytest.mark.parametrize(

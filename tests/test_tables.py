@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tables import calls, generate
+from tables import calls, generate, siginfo
 from tables.__main__ import main
 from tables.rows import TableError
 
@@ -195,3 +195,38 @@ def test_command_line(capsys):
     assert "tables: " in capsys.readouterr().err
     run = subprocess.run([sys.executable, "-m", "tables", "--help"], capture_output=True, text=True)
     assert run.returncode == 0 and "extract" in run.stdout
+
+
+# What tells of a signal
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ('default = "Siginfo"\ncases = [{ struct = "Nothing", codes = ["SI_USER"] }]', "'Nothing'"),
+        ('default = "Nothing"\ncases = []', "'Nothing'"),
+        ('default = "Siginfo"\ncases = [{ struct = "Siginfo", codes = ["SI_NONE"] }]', "'SI_NONE'"),
+        (
+            'default = "Siginfo"\ncases = [{ struct = "S", signals = ["SIGNONE"], codes = [] }]',
+            "'SIGNONE'",
+        ),
+        ('default = "Siginfo"', "'cases'"),
+    ],
+)
+def test_bad_cases_of_siginfo(tmp_path, monkeypatch, text, complaint):
+    file = tmp_path / "siginfo.toml"
+    file.write_text(text)
+    monkeypatch.setattr(siginfo, "SOURCE", file)
+    with pytest.raises(TableError, match=rf"^siginfo\.toml: there is no .*{complaint}"):
+        siginfo.load(TABLE.enums, frozenset(TABLE.structs))
+
+
+def test_cases_of_siginfo():
+    cases = TABLE.siginfo.cases
+    assert siginfo.Case(17, 1, 6, "SiginfoChild") in cases
+    assert siginfo.Case(0, -(2**31), -1, "SiginfoQueue") in cases
+    assert {name for name in TABLE.structs if name.startswith("Siginfo")} == {
+        *TABLE.siginfo.structs,
+        siginfo.GENERAL,
+    }
+    assert all(TABLE.structs[name].size == 128 for name in TABLE.siginfo.structs)

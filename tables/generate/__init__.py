@@ -20,6 +20,7 @@ _FILES: dict[str, Callable[[Table], str]] = {
     "csrc/generated/aliases.inc": c_calls.aliases,
     "csrc/generated/struct_index.h": c_structs.index,
     "csrc/generated/structs.inc": c_structs.structs,
+    "csrc/generated/siginfo.inc": c_structs.siginfo,
     "pysyscall/_fast.pyi": stubs.fast,
     "pysyscall/__init__.pyi": stubs.package,
     "pysyscall/flags.pyi": stubs.flags,

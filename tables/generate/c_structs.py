@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 
 from tables.calls import Table
+from tables.siginfo import GENERAL
 from tables.structs import Computed, Field, Struct
 
 
@@ -39,6 +40,25 @@ def structs(table: Table) -> str:
     places = ", ".join(f"STRUCT_{struct.name}" for struct in _of_one_family(table))
     parts.append(f"const uint16_t sockaddr_index[SOCKADDR_COUNT] = {{{places}}};\n")
     return "\n".join(parts)
+
+
+def siginfo(table: Table) -> str:
+    """Which struct a signal's information is, and all structs that it can be given as."""
+    names = (GENERAL, *table.siginfo.structs)
+    lines = ["static const struct siginfo_case siginfo_cases[] = {"]
+    for case in table.siginfo.cases:
+        low = "INT_MIN" if case.low == -(2**31) else str(case.low)
+        lines.append(f"    {{{case.signal}, {low}, {case.high}, STRUCT_{case.struct}}},")
+    lines += [
+        f"    {{0, INT_MIN, INT_MAX, STRUCT_{table.siginfo.default}}},",
+        "};",
+        "",
+        "static const uint16_t siginfo_structs[] = {",
+        *(f"    STRUCT_{name}," for name in names),
+        "};",
+        "",
+    ]
+    return "\n".join(lines)
 
 
 def _of_one_family(table: Table) -> list[Struct]:

@@ -32,6 +32,7 @@ _MEANINGS = {
     "in sockaddr": "an address",
     "in cpuset": "the CPUs",
     "in nodemask": "the nodes",
+    "in siginfo": "what the receiver is told",
 }
 # What Python gives, where a docs line says it otherwise than an error message.
 _GIVEN = {
@@ -56,6 +57,8 @@ _RESULTS = {
 _OUTS = {
     "path": "A str.",
     "cpuset": "A set of CPU numbers.",
+    "sigset": "A set of `Signal`, and of ints for signals without a name.",
+    "siginfo": "A `SiginfoKill`, `SiginfoChild` or another of the structs that tell of a signal.",
     "sockaddr": "The address, such as a `SockaddrIn`; None where there is none.",
     "bytes": "The bytes, at most as many as asked for; their count where a buffer was given.",
 }
@@ -137,7 +140,7 @@ def returns(call: Call) -> str:
     if not call.outs:
         return own
     parts = [_out(value) for value in call.outs]
-    if word not in ("none", "count of", "ready of"):
+    if word not in ("none", "count of", "ready of", "signal of"):
         parts.insert(0, own)
     return parts[0] if len(parts) == 1 else "(" + ", ".join(p.rstrip(".") for p in parts) + ")."
 

@@ -25,6 +25,7 @@ from _typeshed import WriteableBuffer
 
 '''
 
+# Beside the calls. A queue of signals is an object that only these functions read.
 _FAST_TAIL = """
 @final
 class WaitStatus(int):
@@ -54,6 +55,15 @@ def _vfork_exec(
     argv: Sequence[StrOrBytesPath],
     envp: _Mapping[str, str] | _Mapping[bytes, bytes],
 ) -> int: ...
+def _siginfo_of(data: ReadableBuffer, /) -> _Siginfo: ...
+def _action(
+    sig: int, act: tuple[object, int, int, int] | None, /
+) -> tuple[object, int, set[Signal | int], int] | int: ...
+def _queue_new(capacity: int, /) -> object: ...
+def _queue_take(queue: object, /) -> list[_Siginfo]: ...
+def _queue_fileno(queue: object, /) -> int: ...
+def _queue_facts(queue: object, /) -> tuple[int, int, int]: ...
+def _queues_forked() -> None: ...
 def _vdso(on: object, /) -> None: ...
 """
 
@@ -110,6 +120,7 @@ def fast(table: Table) -> str:
         f"_SocketAddress: TypeAlias = {' | '.join(addresses)}\n",
         "_Address: TypeAlias = SupportsIndex | Mapping | tuple[Mapping, SupportsIndex]\n",
         _MAPPING,
+        f"_Siginfo: TypeAlias = {' | '.join(table.siginfo.structs)}\n",
     ]
     parts += [_struct(struct) for struct in table.structs.values()]
     parts += [_call(call, table) for call in calls]
@@ -274,10 +285,12 @@ def _returns(call: Call, changes: dict[str, str]) -> str:
     parts = [part for part in parts if part]
     if word == "true":
         parts.insert(0, "Literal[True]")
-    elif word not in ("none", "count of", "ready of"):
-        parts.insert(
-            0, "Mapping" if word == "mapping" else "int" if word in kinds.RESULTS else word
-        )
+    elif word == "Signal":
+        parts.insert(0, "Signal | int")
+    elif word == "mapping":
+        parts.insert(0, "Mapping")
+    elif word not in ("none", "count of", "ready of", "signal of"):
+        parts.insert(0, "int" if word in kinds.RESULTS else word)
     if not parts:
         return "None"
     return parts[0] if len(parts) == 1 else f"tuple[{', '.join(parts)}]"

@@ -46,6 +46,7 @@ PLAUSIBLE: dict[str, tuple[Recipe, ...]] = {
     "in timespec": (1, "0.5", "Timespec"),
     "in cpuset": ("range", "set"),
     "in sigset": ("signals", "range", "set"),
+    "in siginfo": ("Siginfo", "SiginfoQueue", "SiginfoFault"),
     "argv": ("strings", "2000 strings", "string saboteurs", ["tuple", "str", "Path"]),
     "envp": ("environment", "bytes environment", "environment of 0", "mapping saboteurs", "dict"),
     "in gid[": ("ids", "20000 ids", "number saboteurs", ["list", 1, "__index__ returns 0"]),

@@ -343,6 +343,7 @@ def others() -> Iterator[Case]:
         yield case("epoll_pwait", epoll, 1, 0, mask)
         yield case("signalfd4", -1, mask, 0, after=close)
     yield case("rt_sigpending")
+    yield from signals()
     yield case("getpriority", 0, 0)
     yield case("adjtimex", ())
     yield case("adjtimex", pysyscall.Timex())
@@ -471,6 +472,41 @@ def processes() -> Iterator[Case]:
         os.close(reader)
         os.close(writer)
         os.waitpid(child, 0)
+
+
+def signals() -> Iterator[Case]:
+    pid, tid, number = os.getpid(), pysyscall.gettid(), signal.SIGRTMIN
+    queued = pysyscall.SiginfoQueue(pysyscall.SI_QUEUE, 2**63, pid, 2**31, si_signo=number)
+    pidfd = pysyscall.pidfd_open(pid)
+    queue = pysyscall.SignalQueue(3)
+
+    def send(*_: object) -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, [number])
+        pysyscall.rt_sigqueueinfo(pid, number, queued)
+
+    def take(*_: object) -> None:
+        signal.sigtimedwait([number], 0)
+
+    def taken() -> int:
+        pysyscall.rt_sigqueueinfo(pid, signal.SIGUSR1, queued)
+        return len(queue.take())
+
+    for timeout in (None, 1, 0.5, pysyscall.Timespec(1)):
+        yield case("rt_sigtimedwait", [number], timeout, before=send)
+    yield case("rt_sigqueueinfo", pid, number, queued, after=take)
+    yield case("rt_tgsigqueueinfo", pid, tid, number, (pysyscall.SI_QUEUE, 2**63), after=take)
+    yield case("pidfd_send_signal", pidfd, number, queued, after=take)
+    yield Case("siginfo_of()", pysyscall.siginfo_of, (queued,))
+    yield Case("parse_signals()", pysyscall.parse_signals, (bytes(3 * 128),))
+    yield case("rt_sigaction", signal.SIGUSR1)
+    yield case("rt_sigaction", signal.SIGINT)
+    for action in (pysyscall.SignalAction(1, 2**40, {1, 40}), queue, 1, queue):
+        yield case("rt_sigaction", signal.SIGUSR1, action)
+    yield Case("SignalQueue()", pysyscall.SignalQueue, (2,))
+    yield Case("take", taken)
+    yield Case("fileno", queue.fileno)
+    pysyscall.rt_sigaction(signal.SIGUSR1, pysyscall.SIG_DFL)
+    os.close(pidfd)
 
 
 def structs() -> Iterator[Case]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal, assert_type
 
 import pysyscall
-from pysyscall import OpenFlag, SyscallInfo, Sysno, lookup
+from pysyscall import OpenFlag, Signal, SyscallInfo, Sysno, lookup
 
 
 def files(path: Path, buffer: bytearray) -> None:
@@ -126,6 +126,25 @@ def clocks_and_events() -> None:
     assert_type(pysyscall.nanosleep(0.5), None)
     assert_type(pysyscall.epoll_wait(3, 10), list[pysyscall.EpollEvent])
     assert_type(pysyscall.poll([(0, pysyscall.POLLIN)], 10), list[pysyscall.PollFd])
+
+
+def signals(queue: pysyscall.SignalQueue) -> None:
+    assert_type(pysyscall.rt_sigprocmask(pysyscall.SIG_BLOCK, [1, 40]), set[Signal | int])
+    assert_type(pysyscall.rt_sigpending(), set[Signal | int])
+    info = pysyscall.rt_sigtimedwait({Signal.SIGCHLD}, 0.5)
+    if isinstance(info, pysyscall.SiginfoChild):
+        assert_type(info.si_status, int)
+    before = pysyscall.rt_sigaction(Signal.SIGUSR1, queue)
+    assert_type(before, pysyscall.SignalAction)
+    pysyscall.sigaction(10, pysyscall.SignalAction(queue, pysyscall.SA_RESTART, {1, 40}))
+    pysyscall.sigaction(10, before)
+    if isinstance(before.handler, pysyscall.SignalQueue):
+        assert_type(before.handler.fileno(), int)
+        before.handler.take()[0].si_signo.bit_length()
+    assert_type(pysyscall.parse_signals(b""), list[pysyscall.SignalfdSiginfo])
+    pysyscall.pidfd_send_signal(3, 10, pysyscall.SiginfoQueue(-1, 5))
+    pysyscall.poll([(queue, pysyscall.POLLIN)], 0)
+    pysyscall.rt_sigaction(10, print)  # type: ignore[arg-type]
 
 
 def sockets(address: pysyscall.SockaddrIn) -> None:
