@@ -262,6 +262,7 @@ convert(module_state *state, const signature *sig, call *c, room *m, int i, PyOb
     case KIND_BREAK: return convert_break(sig, c, i, value);
     case KIND_PATH:
     case KIND_STRING:
+    case KIND_NAME:
         c->given[i] = value;
         if (a->nullable && (value == NULL || value == Py_None)) {
             c->given[i] = NULL;
@@ -275,6 +276,10 @@ convert(module_state *state, const signature *sig, call *c, room *m, int i, PyOb
                 return false;
             c->reg[i] = (long)PyBytes_AS_STRING(c->owned[i]);
         }
+        /* Some lengths are a C int to the kernel, which would cut off the upper half. */
+        if (a->length >= 0)
+            set_length(sig, c, m, i,
+                       smaller((long)strlen((char *)c->reg[i]) + (a->kind == KIND_STRING), INT_MAX));
         return true;
     case KIND_BYTES_IN:
         if (!convert_bytes_in(sig, c, m, i, value))
@@ -352,6 +357,7 @@ convert(module_state *state, const signature *sig, call *c, room *m, int i, PyOb
         set_length(sig, c, m, i, (long)m->heap.size);
         return true;
     case KIND_TIMESPEC_IN:
+    case KIND_TIMESPEC_INOUT:
         if (a->nullable && (value == NULL || value == Py_None)) {
             c->reg[i] = 0;
             return true;
@@ -534,12 +540,47 @@ convert(module_state *state, const signature *sig, call *c, room *m, int i, PyOb
         return true;
     case KIND_OPTION_IN: return convert_option_in(sig, c, m, i, value);
     case KIND_OPTION_OUT:
-        if (value != NULL && value != Py_None)
-            return convert_bytes_out(sig, c, m, i, value);
+        if (value != NULL && value != Py_None) {
+            int type = struct_index(value);
+            if (type < 0)
+                return convert_bytes_out(sig, c, m, i, value);
+            struct_object *object = struct_new(state, (unsigned)type);
+            if (object == NULL)
+                return false;
+            c->owned[i] = (PyObject *)object;
+            c->reg[i] = (long)object->data;
+            set_length(sig, c, m, i, object->size);
+            return true;
+        }
         m->cells[i].length = 0;
         c->reg[i] = (long)&m->cells[i];
         set_length(sig, c, m, i, sizeof(int));
         return true;
+    case KIND_MSGHDR_IN:
+    case KIND_MSGHDR_OUT:
+        c->viewed[i] = a->kind == KIND_MSGHDR_IN ? message_from(state, sig, i, value, &m->messages)
+                                                 : message_room(state, sig, i, value, &m->messages);
+        c->reg[i] = (long)&m->messages.headers->msg_hdr;
+        return c->viewed[i];
+    case KIND_MMSGHDR_INOUT:
+    case KIND_MMSGHDR_OUT:
+        c->viewed[i] = a->kind == KIND_MMSGHDR_INOUT ? messages_from(state, sig, i, value, &m->messages)
+                                                     : messages_room(state, sig, i, value, &m->messages);
+        if (!c->viewed[i])
+            return false;
+        c->reg[i] = (long)m->messages.headers;
+        set_length(sig, c, m, i, m->messages.count);
+        return true;
+    case KIND_CONTROL_ROOM:
+        number = a->fallback;
+        if (value != NULL && (!int_in_place(value, &number) || number < a->min || number > a->max))
+            if (!convert_int(sig, i, value, &number))
+                return false;
+        if (number != 0) {
+            m->messages.added = a->added & ~c->reg[a->of];
+            c->reg[a->of] |= a->added;
+        }
+        return messages_room_for_control(&m->messages, (size_t)number);
     }
     Py_UNREACHABLE();
 }
@@ -558,6 +599,7 @@ release(const signature *sig, call *c, room *m)
         case KIND_MAPPING: mapping_release(c->owned[i]); break;
         case KIND_PATH:
         case KIND_STRING:
+        case KIND_NAME:
         case KIND_STRUCT_IN:
         case KIND_STRUCT_INOUT:
         case KIND_ARGV:
@@ -586,6 +628,13 @@ release(const signature *sig, call *c, room *m)
         case KIND_IOVEC_OUT:
             if (c->viewed[i])
                 vector_release(&m->iovec);
+            break;
+        case KIND_MSGHDR_IN:
+        case KIND_MSGHDR_OUT:
+        case KIND_MMSGHDR_INOUT:
+        case KIND_MMSGHDR_OUT:
+            if (c->viewed[i])
+                messages_release(&m->messages);
             break;
         case KIND_STRUCTS_IN:
         case KIND_STRUCTS_INOUT:

@@ -7,6 +7,7 @@
 #include <limits.h>
 
 #include "convert.h"
+#include "messages.h"
 #include "siginfo.h"
 #include "signature.h"
 #include "sockaddr.h"
@@ -33,16 +34,11 @@ typedef struct {
     cell cells[MAX_ARGUMENTS];
     vector iovec; /* at most one argument of a call is an iovec, */
     memory heap;  /* ... or an array of unknown size */
+    messages messages;
     unsigned char scratch[SCRATCH_BYTES];
     unsigned char address[SOCKADDR_MAX];
     unsigned char nodes[MAX_ARGUMENTS][NODEMASK_BYTES];
 } room;
-
-static inline long
-smaller(long a, long b)
-{
-    return a < b ? a : b;
-}
 
 static inline long
 larger(long a, long b)

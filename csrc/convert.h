@@ -44,6 +44,12 @@ bool memory_take(memory *m, size_t size);
 bool memory_take_up_to(memory *m, size_t size);
 void memory_give_back(memory *m);
 
+static inline long
+smaller(long a, long b)
+{
+    return a < b ? a : b;
+}
+
 /* Reads an exact int that fits in one machine digit (CPython's compact form). */
 static inline bool
 int_in_place(PyObject *value, long *out)

@@ -5,6 +5,25 @@
 #include <stdarg.h>
 #include <string.h>
 
+/* The name of an argument, or of the place inside it. */
+static PyObject *
+name_of(const signature *sig, int i)
+{
+    const place *at = sig->place;
+    PyObject *name = PyUnicode_FromString(sig->args[i].name);
+    if (at == NULL)
+        return name;
+    const char *parts[] = {NULL, at->part, at->field};
+    const long items[] = {at->message, at->control, at->item};
+    for (int k = 0; name != NULL && k < 3; k++) {
+        if (parts[k] != NULL)
+            Py_SETREF(name, PyUnicode_FromFormat("%U.%s", name, parts[k]));
+        if (name != NULL && items[k] >= 0)
+            Py_SETREF(name, PyUnicode_FromFormat("%U[%ld]", name, items[k]));
+    }
+    return name;
+}
+
 bool
 refuse(const signature *sig, int i, PyObject *exception, const char *format, ...)
 {
@@ -12,10 +31,11 @@ refuse(const signature *sig, int i, PyObject *exception, const char *format, ...
     va_start(arguments, format);
     PyObject *text = PyUnicode_FromFormatV(format, arguments);
     va_end(arguments);
-    if (text != NULL) {
-        PyErr_Format(exception, "%s() argument '%s' %U", sig->name, sig->args[i].name, text);
-        Py_DECREF(text);
-    }
+    PyObject *name = text != NULL ? name_of(sig, i) : NULL;
+    if (name != NULL)
+        PyErr_Format(exception, "%s() argument '%U' %U", sig->name, name, text);
+    Py_XDECREF(name);
+    Py_XDECREF(text);
     return false;
 }
 

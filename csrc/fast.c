@@ -112,6 +112,8 @@ fast_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->members);
     Py_VISIT(state->wait_status);
     Py_VISIT(state->signals);
+    Py_VISIT(state->message);
+    Py_VISIT(state->control_message);
     return 0;
 }
 
@@ -125,6 +127,8 @@ fast_clear(PyObject *module)
     Py_CLEAR(state->members);
     Py_CLEAR(state->wait_status);
     Py_CLEAR(state->signals);
+    Py_CLEAR(state->message);
+    Py_CLEAR(state->control_message);
     return 0;
 }
 

@@ -3,6 +3,7 @@
 #define PYSYSCALL_RESULTS_H
 
 #include "call.h"
+#include "errors.h"
 #include "generated/numbers.h"
 #include "records.h"
 #include "state.h"
@@ -28,6 +29,16 @@ take_out(module_state *state, const signature *sig, call *c, room *m, int i, lon
         result = m->cells[a->length].length;
         if (c->reg[i] == (long)&m->cells[i])
             return PyLong_FromLong(m->cells[i].length);
+        if (c->owned[i] != NULL && struct_check(c->owned[i])) {
+            struct_object *filled = (struct_object *)c->owned[i];
+            if (!struct_filled(filled, result)) {
+                refuse(sig, i, PyExc_TypeError, "is a %s of %d bytes, but the option has %ld",
+                       filled->info->name, filled->info->minimum, result);
+                return NULL;
+            }
+            c->owned[i] = NULL;
+            return (PyObject *)filled;
+        }
         __attribute__((fallthrough));
     case KIND_BYTES_OUT:
         if (c->viewed[i])
@@ -81,6 +92,13 @@ take_out(module_state *state, const signature *sig, call *c, room *m, int i, lon
         return pages_result((const unsigned char *)c->reg[i], (Py_ssize_t)pages_in(c->reg[a->of]));
     case KIND_CPUSET_OUT: return cpuset_result(m->scratch, result);
     case KIND_SOCKADDR_OUT: return sockaddr_result(state, m->address, m->cells[a->length].length);
+    case KIND_TIMESPEC_INOUT:
+        return c->reg[i] == 0 ? Py_NewRef(Py_None)
+                              : struct_from_data(state, STRUCT_Timespec, &m->cells[i].timespec,
+                                                 sizeof(m->cells[i].timespec));
+    case KIND_MSGHDR_OUT: return message_result(state, &m->messages, result);
+    case KIND_MMSGHDR_INOUT: return messages_lengths(&m->messages, result);
+    case KIND_MMSGHDR_OUT: return messages_result(state, &m->messages, result);
     default: return NULL;
     }
 }
@@ -111,6 +129,10 @@ is_out(enum kind kind)
     case KIND_NODEMASK_OUT:
     case KIND_PAGES_OUT:
     case KIND_SOCKADDR_OUT:
+    case KIND_TIMESPEC_INOUT:
+    case KIND_MSGHDR_OUT:
+    case KIND_MMSGHDR_INOUT:
+    case KIND_MMSGHDR_OUT:
     case KIND_OPTION_OUT: return true;
     default: return false;
     }
@@ -180,6 +202,10 @@ close_unreturned(const signature *sig, const room *m, long result)
     if (sig->result == RESULT_FD)
         syscall1(NR_close, result);
     EACH_ARGUMENT (i) {
+        if (i < sig->count && sig->args[i].kind == KIND_MSGHDR_OUT)
+            messages_close(&m->messages, 1);
+        if (i < sig->count && sig->args[i].kind == KIND_MMSGHDR_OUT)
+            messages_close(&m->messages, result);
         if (i < sig->count && sig->args[i].is_fd) {
             for (int k = 0; k < sig->args[i].items; k++) {
                 int fd;

@@ -13,25 +13,27 @@ enum { MAX_ARGUMENTS = 6 };
 
 /* How a Python object becomes a register. */
 enum kind {
-    KIND_INT,           /* an int within [min, max] */
-    KIND_WORD,          /* an int within [0, 2**64 - 1] */
-    KIND_ADDRESS,       /* the same; or a Mapping, or a tuple of one and an offset in it */
-    KIND_MAPPING,       /* a Mapping, that the call takes away */
-    KIND_BREAK,         /* an address at which malloc's memory does not end */
-    KIND_FD,            /* an int, or an object with fileno(); None where `nullable` gives `none` */
-    KIND_PATH,          /* str, bytes or PathLike, in the file-system encoding */
-    KIND_STRING,        /* the same, but no file's name */
-    KIND_BYTES_IN,      /* a readable buffer */
-    KIND_BYTES_OUT,     /* an int, for new bytes of that size; or a writable buffer */
-    KIND_STRUCT_IN,     /* a struct object, or a tuple of its fields */
-    KIND_STRUCT_OUT,    /* a new struct object */
-    KIND_STRUCT_INOUT,  /* the same; the kernel changes a copy, which comes back */
-    KIND_STRUCTS_IN,    /* a sequence of struct objects or tuples */
-    KIND_STRUCTS_INOUT, /* the same; the kernel changes copies, which come back */
-    KIND_STRUCTS_OUT,   /* an int: the most elements wanted */
-    KIND_RECORDS_OUT,   /* an int: the bytes to fill with records that tell their own length */
-    KIND_TIMESPEC_IN,   /* seconds (int or float) or a Timespec */
-    KIND_REMAINING,     /* where the kernel writes what is left of the Timespec in argument `of` */
+    KIND_INT,            /* an int within [min, max] */
+    KIND_WORD,           /* an int within [0, 2**64 - 1] */
+    KIND_ADDRESS,        /* the same; or a Mapping, or a tuple of one and an offset in it */
+    KIND_MAPPING,        /* a Mapping, that the call takes away */
+    KIND_BREAK,          /* an address at which malloc's memory does not end */
+    KIND_FD,             /* an int, or an object with fileno(); None where `nullable` gives `none` */
+    KIND_PATH,           /* str, bytes or PathLike, in the file-system encoding */
+    KIND_STRING,         /* the same, but no file's name; its length, where one is wanted, counts the NUL */
+    KIND_NAME,           /* the same, with a length that does not */
+    KIND_BYTES_IN,       /* a readable buffer */
+    KIND_BYTES_OUT,      /* an int, for new bytes of that size; or a writable buffer */
+    KIND_STRUCT_IN,      /* a struct object, or a tuple of its fields */
+    KIND_STRUCT_OUT,     /* a new struct object */
+    KIND_STRUCT_INOUT,   /* the same; the kernel changes a copy, which comes back */
+    KIND_STRUCTS_IN,     /* a sequence of struct objects or tuples */
+    KIND_STRUCTS_INOUT,  /* the same; the kernel changes copies, which come back */
+    KIND_STRUCTS_OUT,    /* an int: the most elements wanted */
+    KIND_RECORDS_OUT,    /* an int: the bytes to fill with records that tell their own length */
+    KIND_TIMESPEC_IN,    /* seconds (int or float) or a Timespec */
+    KIND_TIMESPEC_INOUT, /* the same; comes back as the kernel has changed it */
+    KIND_REMAINING,      /* where the kernel writes what is left of the Timespec in argument `of` */
     KIND_CELLS_IN,    /* `items` integers of `size` bytes within [min, max]: an int, or an iterable of them */
     KIND_CELLS_OUT,   /* `items` integers of `size` bytes */
     KIND_CELLS_INOUT, /* the same; the kernel changes copies, which come back */
@@ -56,17 +58,22 @@ enum kind {
     KIND_SIGINFO_OUT,
     KIND_SOCKADDR_IN, /* a socket-address object */
     KIND_SOCKADDR_OUT,
-    KIND_TEXT_OUT,    /* up to `max` bytes that end with a NUL: str */
-    KIND_FPROG_IN,    /* a sequence of SockFilter, behind a struct sock_fprog */
-    KIND_REGSET_IN,   /* a readable buffer behind a struct iovec */
-    KIND_REGSET_OUT,  /* an int, for new bytes of that size, or a writable buffer; behind a struct iovec */
-    KIND_SEMVALS_IN,  /* an iterable with the value of each semaphore of the set that argument 0 is */
-    KIND_SEMVALS_OUT, /* ... as a list */
-    KIND_ANY,         /* an int as it is, or a buffer */
-    KIND_OPTION_IN,   /* an int, as a C int; or a readable buffer */
-    KIND_OPTION_OUT,  /* nothing for a C int; an int for new bytes; or a writable buffer */
-    KIND_CONST,       /* `fallback`, always */
-    KIND_DERIVED,     /* set together with another argument: a length, or the pointer to one */
+    KIND_TEXT_OUT,      /* up to `max` bytes that end with a NUL: str */
+    KIND_FPROG_IN,      /* a sequence of SockFilter, behind a struct sock_fprog */
+    KIND_REGSET_IN,     /* a readable buffer behind a struct iovec */
+    KIND_REGSET_OUT,    /* an int, for new bytes of that size, or a writable buffer; behind a struct iovec */
+    KIND_SEMVALS_IN,    /* an iterable with the value of each semaphore of the set that argument 0 is */
+    KIND_SEMVALS_OUT,   /* ... as a list */
+    KIND_ANY,           /* an int as it is, or a buffer */
+    KIND_OPTION_IN,     /* an int, as a C int; or a readable buffer */
+    KIND_OPTION_OUT,    /* nothing for a C int; an int for new bytes; a struct's type; or a writable buffer */
+    KIND_MSGHDR_IN,     /* a Message, or its data */
+    KIND_MSGHDR_OUT,    /* a size or buffers to receive into; a Message comes back */
+    KIND_MMSGHDR_INOUT, /* an iterable of what KIND_MSGHDR_IN takes; how much of each was sent comes back */
+    KIND_MMSGHDR_OUT,   /* an iterable of what KIND_MSGHDR_OUT takes; a list of Message comes back */
+    KIND_CONTROL_ROOM,  /* for how many bytes of control messages the message before has room */
+    KIND_CONST,         /* `fallback`, always */
+    KIND_DERIVED,       /* set together with another argument: a length, or the pointer to one */
 };
 
 /* What becomes of the result register. */
@@ -118,7 +125,7 @@ typedef struct {
     int8_t length;   /* the argument that gets this one's length, or -1 */
     bool length_by_pointer; /* ... as a pointer to an int */
     int8_t of;   /* KIND_REMAINING: the Timespec; KIND_PATH_OUT: the path whose type it takes, or -1;
-                    KIND_ADDRESS, KIND_PAGES_OUT: the length of the memory, or -1 */
+                    KIND_ADDRESS, KIND_PAGES_OUT: the length of the memory, or -1; KIND_CONTROL_ROOM: the flags */
     int8_t when; /* `fallback` holds only if argument `when` has all bits of one of `when_bits`; or -1 */
     int8_t counted_in;
     uint16_t count_offset;
@@ -127,10 +134,18 @@ typedef struct {
     uint16_t items;
     long min, max;
     long fallback;
+    long added; /* KIND_CONTROL_ROOM: flags that are set in argument `of` where there is room */
     long none;
     long when_bits[2];
     const char *enumeration; /* of KIND_CELLS_OUT: what the integer is a member of, or NULL */
 } argument;
+
+/* Where a value stands inside an argument: `msgvec[2].control[0].data[1]`. Only an error spells it out. */
+typedef struct {
+    const char *part;            /* of a message, such as "control"; NULL for the message itself */
+    const char *field;           /* of a control message in it, or NULL */
+    long message, control, item; /* places in sequences, or -1 */
+} place;
 
 typedef struct {
     const char *name;
@@ -141,9 +156,10 @@ typedef struct {
     long nr;
     const char *refused;     /* why the call is not made, or NULL */
     const char *enumeration; /* of RESULT_ENUM */
-    uint8_t count;           /* kernel arguments */
+    uint8_t count;           /* kernel arguments and, after these, options */
     uint8_t parameters;      /* arguments that Python gives */
     uint8_t required;        /* ... of which must be there */
+    uint8_t options;         /* what Python gives by name alone, and the kernel gets as part of an argument */
     bool blocks;             /* releases the GIL */
     enum result result;
     int8_t result_of;
@@ -152,6 +168,7 @@ typedef struct {
     int8_t relative; /* EINTR_REMAINING: the argument that is a Timespec to measure anew, or -1 */
     int8_t timeout;  /* EINTR_REMAINING: the argument that is a time-out in ms, or -1 */
     enum vdso vdso;
+    const place *place; /* where the value that stands as an argument is; NULL for arguments themselves */
     argument args[MAX_ARGUMENTS];
 } signature;
 

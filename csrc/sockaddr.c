@@ -15,6 +15,14 @@ sockaddr_from(const signature *sig, int i, PyObject *value)
     return NULL;
 }
 
+int
+family_of(int fd)
+{
+    int domain = AF_UNSPEC;
+    socklen_t length = sizeof(domain);
+    return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) == 0 ? domain : AF_UNSPEC;
+}
+
 PyObject *
 sockaddr_result(module_state *state, const unsigned char *data, int length)
 {

@@ -14,6 +14,9 @@ enum { SOCKADDR_MAX = 128 };
 /* The address object of a call's argument, borrowed; NULL with TypeError. */
 struct_object *sockaddr_from(const signature *sig, int i, PyObject *value);
 
+/* The family of a socket; AF_UNSPEC where it is none. */
+int family_of(int fd);
+
 /* What the kernel wrote: an address object of its family (a plain Sockaddr for one without), or None for nothing. */
 PyObject *sockaddr_result(module_state *state, const unsigned char *data, int length);
 

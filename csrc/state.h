@@ -14,7 +14,8 @@ typedef struct module_state {
     PyTypeObject *mapping_type;
     PyObject *members; /* for each enumeration, by name: its members by value, as far as they were seen */
     PyTypeObject *wait_status;
-    PyObject *signals;         /* members of Signal by number; NULL until first needed */
+    PyObject *signals;                       /* members of Signal by number; NULL until first needed */
+    PyTypeObject *message, *control_message; /* NULL until a call has to do with messages */
     PyObject *fileno, *fspath; /* names of methods, interned: the cache of attributes goes by identity */
 } module_state;
 

@@ -151,6 +151,23 @@ info_of(PyTypeObject *type)
     return &struct_table[field->owner];
 }
 
+int
+struct_index(PyObject *object)
+{
+    bool is_struct = PyType_Check(object) && ((PyTypeObject *)object)->tp_dealloc == struct_dealloc;
+    return is_struct ? (int)(info_of((PyTypeObject *)object) - struct_table) : -1;
+}
+
+bool
+struct_filled(struct_object *object, Py_ssize_t size)
+{
+    if (size < object->info->minimum)
+        return false;
+    if (size < object->size)
+        object->size = size;
+    return true;
+}
+
 static const struct_field *
 field_named(const struct_info *info, PyObject *name)
 {

@@ -84,6 +84,10 @@ PyTypeObject *struct_make_type(struct module_state *state, unsigned index);
 PyTypeObject *struct_type_named(struct module_state *state, PyObject *name);
 /* Adds what `from` (a tuple or NULL) holds to `*held` (likewise); false with MemoryError. */
 bool hold(PyObject **held, PyObject *from);
+/* Which struct's type `object` is; -1 for anything else. */
+int struct_index(PyObject *object);
+/* `object` as the kernel filled it, with `size` bytes; false where these are too few for one. */
+bool struct_filled(struct_object *object, Py_ssize_t size);
 /* Whether `object` is a struct of any type. */
 bool struct_check(PyObject *object);
 

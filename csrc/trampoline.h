@@ -105,6 +105,41 @@ grow(const signature *sig, call *c, room *m, long result)
     return false;
 }
 
+/* After ECONNABORTED: a socket of a family without addresses has them asked for no more. That of AF_ALG is
+ * no connection that would be lost: each `accept` makes a new one. */
+ALWAYS_INLINE bool
+do_without_address(const signature *sig, call *c, room *m, long error)
+{
+    EACH_ARGUMENT (i) {
+        if (i >= sig->count || sig->result != RESULT_FD || sig->args[i].kind != KIND_SOCKADDR_OUT)
+            continue;
+        if (error != -ECONNABORTED || c->reg[i] == 0 || family_of((int)c->reg[0]) != AF_ALG)
+            return false;
+        c->reg[i] = c->reg[sig->args[i].length] = 0;
+        m->cells[sig->args[i].length].length = 0;
+        return true;
+    }
+    return false;
+}
+
+/* After an error that a flag can cause which the engine has added: some families refuse all that they don't
+ * know. Only Unix sockets, which know it, have what it is for. */
+ALWAYS_INLINE bool
+do_without_flag(const signature *sig, call *c, room *m, long error)
+{
+    EACH_ARGUMENT (i) {
+        if (i >= sig->count || sig->args[i].kind != KIND_CONTROL_ROOM)
+            continue;
+        if ((error != -EINVAL && error != -EOPNOTSUPP) || m->messages.added == 0
+            || family_of((int)c->reg[0]) == AF_UNIX)
+            return false;
+        c->reg[sig->args[i].of] &= ~m->messages.added;
+        m->messages.added = 0;
+        return true;
+    }
+    return false;
+}
+
 ALWAYS_INLINE void
 raise_for(const signature *sig, const call *c, long result)
 {
@@ -122,7 +157,7 @@ ALWAYS_INLINE bool
 audit(const signature *sig, PyObject *const *args, Py_ssize_t given)
 {
 #define ARG(k) (k < given && args[k] != NULL ? args[k] : Py_None)
-    switch (sig->parameters) {
+    switch (sig->parameters + sig->options) {
     case 0: return PySys_Audit("pysyscall.call", "s()", sig->name) == 0;
     case 1: return PySys_Audit("pysyscall.call", "s(O)", sig->name, ARG(0)) == 0;
     case 2: return PySys_Audit("pysyscall.call", "s(OO)", sig->name, ARG(0), ARG(1)) == 0;
@@ -148,7 +183,7 @@ trampoline(const signature *sig, PyObject *module, PyObject *const *args, Py_ssi
         if (!bind_arguments(sig, args, nargs, kwnames, bound))
             return NULL;
         args = bound;
-        nargs = sig->parameters;
+        nargs = sig->parameters + sig->options;
     }
     if (!audit(sig, args, nargs))
         return NULL;
@@ -209,7 +244,8 @@ trampoline(const signature *sig, PyObject *module, PyObject *const *args, Py_ssi
             result = 0;
             break;
         }
-        if (grow(sig, &c, &m, result))
+        if (grow(sig, &c, &m, result) || do_without_address(sig, &c, &m, result)
+            || do_without_flag(sig, &c, &m, result))
             continue;
         if (result != -EINTR || !prepare_repeat(sig, &c, &m, deadline, &watch)) {
             if (!PyErr_Occurred())

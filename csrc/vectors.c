@@ -10,8 +10,7 @@
 #include "structs.h"
 #include "syscall_arch.h"
 
-/* `value` as a list or tuple; str and bytes are sequences too, but never what is meant. */
-static PyObject *
+PyObject *
 fast_sequence(const signature *sig, int i, PyObject *value)
 {
     bool usable = !PyUnicode_Check(value) && !PyObject_CheckBuffer(value)
@@ -88,6 +87,8 @@ vector_release(vector *v)
         PyMem_Free(v->iov);
     if (v->views != v->views_inline)
         PyMem_Free(v->views);
+    v->iov = v->iov_inline;
+    v->views = v->views_inline;
 }
 
 /* Marks each number of an iterable, which must lie in [low, high], in a bit mask whose first bit is `low`;

@@ -21,7 +21,11 @@ typedef struct {
     Py_buffer views_inline[VECTOR_INLINE];
 } vector;
 
+/* The items of `value`, a tuple; str and bytes are sequences too, but never what is meant. */
+PyObject *fast_sequence(const signature *sig, int i, PyObject *value);
+
 bool vector_acquire(const signature *sig, int i, PyObject *value, bool writable, vector *v);
+/* Does nothing where that has been done already. */
 void vector_release(vector *v);
 
 /* CPU numbers to a mask; sets the mask's length in bytes, a multiple of 8. */

@@ -68,7 +68,8 @@ class SyscallInfo:
 
     `binding` says how Python reaches it: "fast" (a typed function in C), "wrapped" (a typed
     function in Python), "raw_only" (by `pysyscall.raw` alone, `reason` says why), "untyped" (not
-    typed yet) or "dead" (the kernel no longer has it).
+    typed yet) or "dead" (the kernel no longer has it). `options` are what Python gives by name
+    beyond the kernel's arguments, to shape one of them.
     """
 
     number: int
@@ -96,6 +97,12 @@ class SyscallInfo:
     abi: str
     config: str
     commands: tuple[Command, ...] = ()
+    options: tuple[Argument, ...] = ()
+
+    @property
+    def parameters(self) -> tuple[Argument, ...]:
+        """What Python gives: those of the kernel's arguments that it does, and then the options."""
+        return (*(argument for argument in self.arguments if argument.parameter), *self.options)
 
 
 @cache
@@ -144,6 +151,9 @@ def _info(number: int) -> SyscallInfo:
         abi=row["abi"],
         config=row["config"],
         commands=tuple(Command(**command) for command in row.get("commands", ())),
+        options=tuple(
+            Argument(c_type="", register="", **known) for known in row.get("options", ())
+        ),
     )
 
 

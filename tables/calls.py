@@ -9,12 +9,13 @@ from __future__ import annotations
 import ast
 import errno
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from tables import enums, grammar, kinds, rows, siginfo, structs
+from tables import control, enums, grammar, kinds, rows, siginfo, structs
+from tables.control import ControlMessage
 from tables.enums import Enum
 from tables.grammar import Argument, GrammarError, Kind
 from tables.kinds import Rule
@@ -28,13 +29,15 @@ DEAD = Path(__file__).with_name("dead.toml")
 Binding = Literal["fast", "wrapped", "untyped", "raw_only"]
 Eintr = Literal["retry", "raise", "done", "remaining"]
 
-# What a row may say. `about` maps an argument to its docs line; `command` lists a family's calls,
-# which another row of the same file takes over with `commands_of`. `python` is what the Python
-# function of a `wrapped` row takes, with defaults, where that is not what its signature says.
+# What a row may say. `about` maps an argument to its docs line, `adds` to a flag that is set
+# in it where the call's option is given; `command` lists a family's calls, which another row of
+# the same file takes over with `commands_of`. `python` is what the Python function of a `wrapped`
+# row takes, with defaults, where that is not what its signature says.
 _TYPES: dict[str, type] = {
     "signature": str,
     "doc": str,
     "about": dict,
+    "adds": dict,
     "result": str,
     "errors": list,
     "binding": str,
@@ -98,6 +101,8 @@ class Value:
     or -1."""
     choice: tuple[str, int] | None = None
     """In one of a family's calls the constant that this argument must be, and its value."""
+    added: int = 0
+    """Bits that are set in the register where the call's option is given."""
 
     @property
     def range(self) -> tuple[int, int]:
@@ -143,6 +148,8 @@ class Call:
     binding: Binding
     signature: grammar.Signature
     values: tuple[Value, ...]
+    options: tuple[Value, ...]
+    """What Python gives by name beyond the kernel's arguments; their indices follow those."""
     doc: str
     result: str
     errors: tuple[str, ...]
@@ -182,13 +189,20 @@ class Call:
 
     @property
     def parameters(self) -> tuple[Value, ...]:
-        return tuple(value for value in self.values if value.parameter)
+        return tuple(value for value in (*self.values, *self.options) if value.parameter)
 
     @property
     def text(self) -> str:
         """The call as Python writes it: `read(fd, buf)`, `fcntl(fd, F_SETFL, flags)`."""
-        shown = (value.choice[0] if value.choice else value.parameter for value in self.parameters)
+        shown = self.listed(lambda value: value.choice[0] if value.choice else value.parameter)
         return f"{self.name}({self.python or ', '.join(shown)})"
+
+    def listed(self, text: Callable[[Value], str]) -> Iterator[str]:
+        """What `text` makes of each parameter, and `*` before those that are given by name."""
+        for value in self.parameters:
+            if value in self.options[:1]:
+                yield "*"
+            yield text(value)
 
     @property
     def outs(self) -> tuple[Value, ...]:
@@ -205,6 +219,7 @@ class Table:
     structs: dict[str, Struct]
     calls: dict[str, Call]
     siginfo: siginfo.Siginfo
+    control: tuple[ControlMessage, ...]
     offered: dict[str, list[str]]
     """What the package offers beside all this: the names of each module."""
     dead: dict[str, str]
@@ -242,13 +257,14 @@ def load(folder: Path = FOLDER) -> Table:
             raise TableError(f"{call.name}: replaced_by: there is no call '{call.replaced_by}'")
     offered = tomllib.loads(OFFERED.read_text())
     infos = siginfo.load(all_enums, frozenset(all_structs))
+    messages = control.load(reader.constants, frozenset(all_structs))
     dead = tomllib.loads(DEAD.read_text())
     gone = {row.name for row in kernel.rows if row.status == "dead"}
     if dead.keys() != gone:
         raise TableError(
             f"{DEAD.name}: {min(dead.keys() ^ gone)}: these are the kernel's dead rows"
         )
-    return Table(kernel, all_enums, all_structs, calls, infos, offered, dead)
+    return Table(kernel, all_enums, all_structs, calls, infos, messages, offered, dead)
 
 
 def _with_commands(row: dict[str, Any], others: dict[str, Any]) -> dict[str, Any]:
@@ -291,13 +307,18 @@ class _Reader:
             if key not in row:
                 raise TableError(f"'{key}' is missing")
         signature = grammar.parse(row["signature"])
-        values = tuple(self._values(kernel, signature, row.get("about", {})))
+        about = row.get("about", {})
+        values = tuple(self._values(kernel, signature, about))
+        values = tuple(self._with_added(values, row.get("adds", {})))
+        if row.get("adds") and not signature.options:
+            raise TableError("`adds` goes with an option")
         call = Call(
             kernel=kernel,
             area=area,
             binding=row["binding"],
             signature=signature,
             values=values,
+            options=tuple(self._options(len(values), signature, about)),
             doc=row["doc"],
             result=row.get("result", ""),
             errors=tuple(row.get("errors", ())),
@@ -354,6 +375,8 @@ class _Reader:
                     raise TableError(
                         "the C engine has room for one array, but two arguments are one"
                     )
+            if len(call.values) + len(call.options) > 6:
+                raise TableError("the C engine has room for six arguments and options")
             if not kinds.RESULTS.get(result.word, "RESULT_ENUM") and not call.commands:
                 raise TableError(f"the C engine can't return '{result}'")
         needed = [value for value in call.parameters if not value.default]
@@ -373,13 +396,34 @@ class _Reader:
         for name in lengths:
             if arguments[signature.index(name)].kind.word != "len":
                 raise TableError(f"'{name}' is a length in brackets, so its kind must be `len`")
-        for name in about:
+        for name in about.keys() - {option.name for option in signature.options}:
             signature.index(name)
         for i, (argument, c) in enumerate(zip(arguments, kernel.args, strict=True)):
             try:
                 yield self._value(i, argument, c, signature, lengths, about.get(argument.name, ""))
             except GrammarError as error:
                 raise GrammarError(f"argument '{argument.name}': {error}") from None
+
+    def _options(
+        self, first: int, signature: grammar.Signature, about: dict[str, str]
+    ) -> Iterator[Value]:
+        for i, option in enumerate(signature.options, first):
+            try:
+                value = self._value(i, option, CArg("", option.name), signature, {})
+                if not value.default:
+                    raise GrammarError("an option needs a default")
+            except GrammarError as error:
+                raise GrammarError(f"option '{option.name}': {error}") from None
+            yield replace(value, about=about.get(option.name, ""))
+
+    def _with_added(self, values: tuple[Value, ...], adds: dict[str, str]) -> Iterator[Value]:
+        """The arguments, with the flags that are always set in some of them."""
+        names = {value.name for value in values if value.enum and not value.rule.pointer}
+        if unknown := adds.keys() - names:
+            raise TableError(f"adds: '{min(unknown)}' is no argument that takes flags")
+        for value in values:
+            constant = adds.get(value.name)
+            yield replace(value, added=self._named(constant)) if constant else value
 
     def _commands(
         self, kernel: KernelRow, signature: grammar.Signature, bodies: list[dict[str, Any]]

@@ -1,6 +1,6 @@
 """The language of a row's signature: text to syntax tree, with no knowledge of what the words mean.
 
-    signature = "(" [argument {"," argument}] ")" "->" result
+    signature = "(" [argument {"," argument}] [";" argument {"," argument}] ")" "->" result
     argument  = name ":" kind ["=" default ["if" name "&" bits]]
     kind      = ["in" | "out" | "inout"] word [operand] ["[" count "]"] ["?"]
     operand   = an argument after `size of`, `tail of`, `remaining`, `pages`, `by`; a value after
@@ -8,6 +8,9 @@
     result    = word | "count of" name | "ready of" name | "signal of" name | "by" name
     count     = number | name of the argument that carries the length | struct argument "." field
     bits      = FLAG | "(" FLAG {"|" FLAG} ")"
+
+What follows a semicolon is no argument of the kernel's: Python gives it by name, and it shapes one
+of the others.
 
 `kinds.py` says what each word means; `calls.py` checks a signature against the kernel's.
 """
@@ -65,6 +68,8 @@ class Argument:
 class Signature:
     arguments: tuple[Argument, ...]
     result: Kind
+    options: tuple[Argument, ...] = ()
+    """What Python gives beyond the kernel's arguments, by name alone."""
 
     def index(self, name: str) -> int:
         for i, argument in enumerate(self.arguments):
@@ -121,17 +126,21 @@ def _parse_argument(text: str) -> Argument:
     return Argument(match["name"], parse_kind(match["kind"]), match["default"] or "", condition)
 
 
+def _parse_arguments(text: str) -> tuple[Argument, ...]:
+    return tuple(map(_parse_argument, text.split(","))) if text.strip() else ()
+
+
 def parse(text: str) -> Signature:
     """Read one signature; GrammarError tells what can't be read."""
     match = re.fullmatch(r"\((?P<arguments>.*)\)\s*->\s*(?P<result>.+)", text.strip(), re.DOTALL)
     if match is None:
         raise GrammarError("a signature is written `(name: kind, ...) -> result`")
-    inside = match["arguments"].strip()
-    arguments = tuple(_parse_argument(part) for part in inside.split(",")) if inside else ()
-    names = [argument.name for argument in arguments]
+    own, _, extra = match["arguments"].partition(";")
+    arguments, options = _parse_arguments(own), _parse_arguments(extra)
+    names = [argument.name for argument in (*arguments, *options)]
     for name in names:
         if names.count(name) > 1:
             raise GrammarError(f"argument '{name}' stands there twice")
     if len(arguments) > 6:
         raise GrammarError(f"{len(arguments)} arguments, but a system call has six at most")
-    return Signature(arguments, parse_kind(match["result"]))
+    return Signature(arguments, parse_kind(match["result"]), options)

@@ -104,6 +104,9 @@ WORDS: dict[str, Rule] = {
         cell="u64",
         shown="hex",
     ),
+    # How many bytes of control messages there is room for: no argument of the kernel's, but a part
+    # of a message.
+    "room": _word("an int", engine="KIND_CONTROL_ROOM", range=(0, S32[1])),
     # Memory that a Mapping owns; what takes it away from the Mapping takes no bare address.
     "mapping": _word(
         "a Mapping (pysyscall.raw alone takes a bare address)",
@@ -117,6 +120,10 @@ WORDS: dict[str, Rule] = {
     ),
 }
 """Values that stand in the register itself; with a direction, integers behind a pointer."""
+
+_SENT = "Message[Any] | ReadableBuffer | Iterable[ReadableBuffer]"
+_ROOM = "an int (how many bytes), a writable buffer or an iterable of them"
+_FILLED = "WriteableBuffer | Iterable[WriteableBuffer]"
 
 POINTERS: dict[tuple[str, str], Rule] = {
     ("path", ""): Rule(
@@ -139,8 +146,14 @@ POINTERS: dict[tuple[str, str], Rule] = {
     ("text", "out"): Rule(
         "", returns="str", engine="KIND_TEXT_OUT", copied="exit", shown="string", counted=True
     ),
+    # Without the NUL at its end, which a `string` with a length counts.
     ("name", ""): Rule(
-        "a str or bytes", annotation="str | bytes", copied="entry", shown="string", counted=True
+        "a str or bytes",
+        annotation="str | bytes",
+        engine="KIND_NAME",
+        copied="entry",
+        shown="string",
+        counted=True,
     ),
     ("bytes", "in"): Rule(
         "a bytes-like object",
@@ -175,9 +188,9 @@ POINTERS: dict[tuple[str, str], Rule] = {
         counted=True,
     ),
     ("option", "out"): Rule(
-        "None (a C int), an int (how many bytes) or a writable buffer",
-        annotation="int | WriteableBuffer | None",
-        returns="int | bytes",
+        "None (a C int), an int (how many bytes), a struct's type or a writable buffer",
+        annotation="int | type[_StructT] | WriteableBuffer | None",
+        returns="int | bytes | _StructT",
         engine="KIND_OPTION_OUT",
         copied="exit",
         shown="option",
@@ -199,14 +212,37 @@ POINTERS: dict[tuple[str, str], Rule] = {
         shown="iovec",
         counted=True,
     ),
-    ("msghdr", "in"): Rule("a Message", annotation="Message", copied="entry", shown="msghdr"),
-    ("msghdr", "inout"): Rule(
-        "a Message", annotation="Message", returns="Message", copied="both", shown="msghdr"
+    ("msghdr", "in"): Rule(
+        "a Message, a bytes-like object or an iterable of them",
+        annotation=_SENT,
+        engine="KIND_MSGHDR_IN",
+        copied="entry",
+        shown="msghdr",
     ),
+    # Read at entry too: it says where data, address and control messages are to go.
+    ("msghdr", "out"): Rule(
+        f"{_ROOM} to fill",
+        annotation=f"int | {_FILLED}",
+        returns="Message[Any]",
+        engine="KIND_MSGHDR_OUT",
+        copied="both",
+        shown="msghdr",
+    ),
+    # The kernel writes how much of each was sent.
     ("mmsghdr", "inout"): Rule(
-        "a sequence of Message",
-        annotation="Iterable[Message]",
-        returns="list[Message]",
+        "an iterable of messages",
+        annotation=f"Iterable[{_SENT}]",
+        returns="list[int]",
+        engine="KIND_MMSGHDR_INOUT",
+        copied="both",
+        shown="mmsghdr",
+        counted=True,
+    ),
+    ("mmsghdr", "out"): Rule(
+        f"an iterable of what each message goes to: {_ROOM}",
+        annotation=f"Iterable[int | {_FILLED}]",
+        returns="list[Message[Any]]",
+        engine="KIND_MMSGHDR_OUT",
         copied="both",
         shown="mmsghdr",
         counted=True,
@@ -238,6 +274,7 @@ POINTERS: dict[tuple[str, str], Rule] = {
         "seconds (an int or a float) or a Timespec",
         annotation="float | Timespec",
         returns="Timespec | None",
+        engine="KIND_TIMESPEC_INOUT",
         copied="both",
         shown="struct",
     ),

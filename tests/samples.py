@@ -9,7 +9,7 @@ import os
 import reprlib
 import struct
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from importlib import import_module
 from importlib.util import find_spec
@@ -20,7 +20,18 @@ from types import MappingProxyType
 from typing import Any
 
 import memory_samples
-from tracee import AtLeast, Expectation, Pointer, Program, Strings, Vector, Word
+from tracee import (
+    AtLeast,
+    Expectation,
+    Header,
+    Headers,
+    Pointer,
+    Program,
+    Segments,
+    Strings,
+    Vector,
+    Word,
+)
 
 import pysyscall
 from pysyscall._raw import ffi
@@ -116,6 +127,31 @@ def address_of(buffer: bytearray | memoryview) -> int:
     return int(ffi.cast("uintptr_t", ffi.from_buffer(buffer)))
 
 
+def control(level: int, type: int, data: Any, content: bytes) -> tuple[Any, bytes]:
+    """A control message, and the bytes that it becomes."""
+    head = struct.pack("Qii", 16 + len(content), level, type)
+    return pysyscall.ControlMessage(level, type, data), head + content + bytes(-len(content) % 8)
+
+
+CONTROL = (
+    control(1, 1, [3, File(4), 5], struct.pack("3i", 3, 4, 5)),
+    control(1, 1, (), b""),
+    control(1, 1, b"bytes", b"bytes"),
+    control(1, 2, pysyscall.Ucred(7, 8, 9), struct.pack("iII", 7, 8, 9)),
+    control(1, 2, (7, 8, 2**32 - 1), struct.pack("iII", 7, 8, 2**32 - 1)),
+    control(1, 4, File(6), struct.pack("i", 6)),
+    control(1, 61, 2**64 - 1, struct.pack("Q", 2**64 - 1)),
+    control(1, 37, Index(2**32 - 1), b"\xff" * 4),
+    control(0, 1, 255, b"\xff"),
+    control(0, 2, -(2**31), struct.pack("i", -(2**31))),
+    control(17, 103, 65535, b"\xff\xff"),
+    control(0, 8, (3, "127.0.0.1", "0.0.0.0"), struct.pack("i4B4x", 3, 127, 0, 0, 1)),
+    control(0, 11, (pysyscall.SockExtendedErr(5), None), struct.pack("I12x", 5)),
+    control(-1, 2**31 - 1, bytearray(b"unknown"), b"unknown"),
+    control(1000, 5, pysyscall.Linger(1, 2), struct.pack("ii", 1, 2)),
+)
+
+
 class Sampler:
     """Makes samples and cases from the rows of the table."""
 
@@ -147,7 +183,7 @@ class Sampler:
                 return [Sample(OMITTED, Word(value.fallback))]
             case "remaining", _:
                 return [Sample(OMITTED, Pointer(size=16, align=8))]
-            case (("path" | "string"), ""):
+            case (("path" | "string" | "name"), ""):
                 found = self._strings(value)
             case "path", "out":
                 room = Pointer(size=1, times=value.length)
@@ -163,7 +199,17 @@ class Sampler:
                 found = [Sample(None, room, 4), *self._buffers_out(value)]
             case "iovec", direction:
                 found = self._vectors(value, direction)
-            case "timespec", "in":
+            case "room", "":
+                found = [Sample(size, Word(0), size) for size in (24, 0, 1000, 60)]
+            case "msghdr", "in":
+                found = self._sent()
+            case "msghdr", "out":
+                found = self._received()
+            case "mmsghdr", direction:
+                found = self._several(
+                    list(self._received() if direction == "out" else self._sent())
+                )
+            case "timespec", ("in" | "inout"):
                 found = self._timespecs(value)
             case "sigset", "in":
                 found = map(self._sigset, ({1, 15}, [64], range(1, 65), (), iter((2, 2, 33))))
@@ -204,6 +250,8 @@ class Sampler:
             case "records", "out":
                 room = Pointer(size=1, times=value.length, align=8)
                 found = [Sample(n, room, n) for n in (24, 0, 280, 70_000)]
+            case "KexecSegment", "in":
+                found = self._segments()
             case _ if value.struct is not None and not rule.cell:
                 found = self._structs(value, value.struct)
             case _, "out" if rule.cell:
@@ -253,7 +301,9 @@ class Sampler:
         if value.kind.word == "path":
             names.append(Path(f"/path/{value.name}"))
         for name in names:
-            yield Sample(name, Pointer(os.fsencode(name) + b"\0"))
+            content = os.fsencode(name) + b"\0"
+            # Only what a `string` with a length is includes the NUL.
+            yield Sample(name, Pointer(content), len(content) - (value.kind.word == "name"))
 
     def _buffers_in(self, value: Value) -> Iterator[Sample]:
         for size in (40, 3, 0, 9000):
@@ -286,6 +336,57 @@ class Sampler:
                 pointers = [Pointer(size=len(part), address=address_of(part)) for part in parts]
             items = tuple(zip(pointers, sizes, strict=True))
             yield Sample(parts, Vector(items), len(items))
+
+    def _sent(self) -> Iterator[Sample]:
+        """Messages to send, with and without addresses and control messages."""
+        none = Pointer()
+        plain = Header(Vector(()), none, 0, none, 0)
+        for data in (b"a message", bytearray(7), b""):
+            yield Sample(data, replace(plain, data=Vector(((Pointer(bytes(data)), len(data)),))))
+        for sizes in ((5, 70), range(1, 30), ()):
+            parts = [distinct(size, k) for k, size in enumerate(sizes)]
+            pieces = tuple((Pointer(part), len(part)) for part in parts)
+            yield Sample(parts, replace(plain, data=Vector(pieces)))
+            yield Sample(pysyscall.Message(tuple(parts)), replace(plain, data=Vector(pieces)))
+        content = distinct(16, 3)
+        address = pysyscall.SockaddrIn.from_bytes(content)
+        named = replace(plain, name=Pointer(content), name_length=len(content), flags=0x80)
+        message = pysyscall.Message([], flags=0x80, address=address)
+        yield Sample(message, named)
+        for control, expected in (
+            *(([message], expected) for message, expected in CONTROL),
+            (tuple(message for message, _ in CONTROL), b"".join(bytes for _, bytes in CONTROL)),
+        ):
+            head = replace(named, control=Pointer(expected), control_length=len(expected))
+            yield Sample(message._replace(control=control), head)
+
+    def _received(self) -> Iterator[Sample]:
+        name, none = Pointer(size=SOCKADDR_STORAGE), Pointer()
+        empty = Header(Vector(()), name, SOCKADDR_STORAGE, none, 0)
+        for size in (100, 0, 70_000, Index(5)):
+            number = size.number if isinstance(size, Index) else size
+            yield Sample(size, replace(empty, data=Vector(((Pointer(size=number), number),))))
+        own = bytearray(60)
+        for buffers in ([own], [memoryview(own)[5:25], bytearray(3)], [bytearray(2)] * 30, []):
+            items = ((Pointer(size=len(b), address=address_of(b)), len(b)) for b in buffers)
+            header = replace(empty, data=Vector(tuple(items)))
+            yield Sample(buffers, header)
+            if len(buffers) == 1:
+                yield Sample(buffers[0], header)
+
+    def _several(self, single: list[Sample]) -> Iterator[Sample]:
+        for chosen in (single, single[1:3], tuple(single[-1:]), [], single * 20):
+            headers = tuple(sample.register for sample in chosen)
+            given = type(chosen)(sample.given for sample in chosen)
+            yield Sample(given, Headers(headers), len(chosen))  # type: ignore[arg-type]
+
+    def _segments(self) -> Iterator[Sample]:
+        for sizes in ((5, 4096), (3,), ()):
+            parts: list[Any] = [distinct(size, k) for k, size in enumerate(sizes)]
+            parts[1:] = map(bytearray, parts[1:])
+            given = [(part, 2**63 + k, Index(k)) for k, part in enumerate(parts)]
+            items = ((Pointer(bytes(p)), len(p), 2**63 + k, k) for k, p in enumerate(parts))
+            yield Sample(given, Segments(tuple(items)), len(parts))
 
     def _timespecs(self, value: Value) -> Iterator[Sample]:
         for given, seconds, nanoseconds in (
@@ -468,7 +569,8 @@ class Sampler:
         if call.binding == "wrapped" and find_spec(f"cases_{call.area}"):
             yield from import_module(f"cases_{call.area}").cases(call)
             return
-        samples = {value.index: self.samples(value) for value in call.values}
+        everything = {value.index: value for value in (*call.values, *call.options)}
+        samples = {i: self.samples(value) for i, value in everything.items()}
         given = {value.index: samples[value.index] for value in call.parameters}
         rounds = max((len(found) for found in given.values()), default=1)
         # Neighbours of the same kind take different samples in the same round.
@@ -480,8 +582,8 @@ class Sampler:
         if not given:
             return
         yield self._case(call, chosen[0], samples, positional=0)
-        needed = {i: s for i, s in chosen[0].items() if not call.values[i].default}
-        defaulted = {i: s for i, s in chosen[0].items() if call.values[i].default}
+        needed = {i: s for i, s in chosen[0].items() if not everything[i].default}
+        defaulted = {i: s for i, s in chosen[0].items() if everything[i].default}
         if defaulted:
             yield self._case(call, needed, samples)
         if len(defaulted) > 1:
@@ -514,12 +616,25 @@ class Sampler:
         for i, sample in made.items():
             if (carrier := call.values[i].length) >= 0:
                 registers[carrier] = length_register(call.values[carrier], sample.length)
+        for option in call.options:
+            room = choice[option.index].given if option.index in choice else option.fallback
+            message = next(
+                i for i, register in registers.items() if hasattr(register, "with_control")
+            )
+            if room:
+                for value in call.values:
+                    if value.added:
+                        registers[value.index] = Word(
+                            made[value.index].register.value | value.added
+                        )
+                registers[message] = registers[message].with_control(room)  # type: ignore[attr-defined]
         # Registers that the call does not use are zero.
         unused = dict.fromkeys(range(len(call.values), 6), Word(0))
         expected = tuple(expectation for _, expectation in sorted((registers | unused).items()))
         if len(expected) != 6:
             raise NotImplementedError(f"{call.name}: not all of its registers have a sample")
         values = [v for v in call.parameters if v.index in choice]
+        positional = min(positional, len([v for v in values if v not in call.options]))
         args = tuple(choice[v.index].given for v in values[:positional])
         kwargs = {v.parameter: choice[v.index].given for v in values[positional:]}
         return Case(args, kwargs, expected)

@@ -56,7 +56,7 @@ def pipe() -> Iterator[tuple[int, int]]:
         ("out bytes", "out option"),
         ["text", 1.5, [bytearray(1)], object()],
         TypeError,
-        r"must be .*an int \(how many bytes\) or a writable buffer, not {type}",
+        r"must be .*an int \(how many bytes\).* or a writable buffer, not {type}",
     ),
     Refusal(
         "holes",

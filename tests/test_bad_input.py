@@ -323,7 +323,8 @@ def test_the_number_and_the_names_of_arguments(call: table.SyscallInfo) -> None:
     """Every refusal shows the call's signature, and comes before any argument is converted."""
     names = [argument.parameter for argument in call.arguments if argument.parameter]
     required = [a.parameter for a in call.arguments if a.parameter and not a.default]
-    text = re.escape(f"{call.name}({', '.join(names)})")
+    options = [option.parameter for option in call.options]
+    text = re.escape(f"{call.name}({', '.join(names + ['*'] * bool(options) + options)})")
 
     def wrong(message: str, *args: object, **kwargs: object) -> None:
         with pytest.raises(TypeError, match=f"^{text} {message}$"):
@@ -337,6 +338,8 @@ def test_the_number_and_the_names_of_arguments(call: table.SyscallInfo) -> None:
         wrong(f"has no argument '{unknown}'", *given, **{unknown: 1})
     for number, name in enumerate(names):
         wrong(f"got argument '{name}' twice", *given[: number + 1], **{name: 0})
+    for option in options:
+        wrong("has no argument 'unknown'", *given, **{option: object(), "unknown": 1})
     for number, name in enumerate(required):
         wrong(f"lacks argument '{name}'", *given[:number])
         wrong(f"lacks argument '{name}'", **{key: object() for key in names if key != name})

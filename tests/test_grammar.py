@@ -52,6 +52,8 @@ def test_signature():
     assert str(mode.condition) == "flags & (O_CREAT | O_TMPFILE)"
     assert signature.result == Kind("fd")
     assert parse("() -> pid").arguments == ()
+    options = parse("(a: fd; b: room = 0, c: int = 1) -> none").options
+    assert [(option.name, option.default) for option in options] == [("b", "0"), ("c", "1")]
     assert parse("(a: fd, b: uint = 0 if a & X) -> none").arguments[1].condition is not None
 
 
@@ -62,6 +64,7 @@ def test_signature():
         ("(fd: fd)", "a signature is written"),
         ("(fd) -> none", "'fd' is not an argument"),
         ("(fd: fd, fd: fd) -> none", "'fd' stands there twice"),
+        ("(fd: fd; fd: fd) -> none", "'fd' stands there twice"),
         ("(" + ", ".join(f"a{i}: int" for i in range(7)) + ") -> none", "six at most"),
         ("(fd: fd) -> count of", "needs something after it"),
     ],
@@ -77,7 +80,7 @@ def test_no_signature(text, complaint):
 HARD = [
     "(args: in OpenHow, size: size of args) -> twice",
     "(fd: fd, cmd: uint, arg: by cmd) -> by cmd",
-    "(sockfd: fd, msg: inout msghdr, flags: MsgFlag = 0) -> count of msg",
+    "(sockfd: fd, msg: out msghdr, flags: MsgFlag = 0; control: room = 0) -> count of msg",
     "(fd: fd, to_submit: uint, min_complete: uint, flags: uint, arg: by flags, "
     "argsz: size of arg) -> count",
     "(option: int, arg2: by option, arg3: by option, arg4: by option, arg5: by option) "

@@ -6,15 +6,18 @@ Packets go over loopback only. Families that the kernel here lacks are skipped.
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import signal
 import socket as sockets
+import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tracee import Reply, Stop, replied
 
 import pysyscall
 from pysyscall import (
@@ -33,6 +36,7 @@ from pysyscall import (
     SockaddrUn,
     SockaddrVm,
     SockaddrXdp,
+    Sysno,
 )
 
 LOOPBACK = "127.0.0.1"
@@ -149,6 +153,88 @@ def test_accept_does_not_wait_where_told_so(keep: Callable[[int], int]) -> None:
     pysyscall.listen(fd, 1)
     with pytest.raises(BlockingIOError):
         pysyscall.accept(fd)
+
+
+@pytest.mark.parametrize("name", ["accept", "accept4"])
+def test_accept_where_there_are_no_addresses(name: str) -> None:
+    """AF_ALG takes a connection only from those who don't ask for an address."""
+    call = getattr(pysyscall, name)
+
+    def algorithm(stop: Stop) -> Iterator[tuple[int, bytes]]:
+        assert stop.registers[:3] == (5, pysyscall.SOL_SOCKET, pysyscall.SO_DOMAIN)
+        yield stop.registers[3], struct.pack("i", pysyscall.AF_ALG)
+
+    replies = [Reply(-errno.ECONNABORTED), Reply(0, algorithm), Reply(7)]
+    (first, second, third), result = replied(replies, call, 5)
+    assert [first.number, second.number] == [Sysno[name], Sysno.getsockopt]
+    assert first.registers[1] != 0
+    assert (third.number, *third.registers) == (Sysno[name], 5, 0, 0, 0, 0, 0)
+    assert result == "(7, None)"
+    # The error is an error where it means a connection, or for ever.
+    _, result = replied([Reply(-errno.ECONNABORTED), Reply(0)], call, 5)
+    assert result.startswith("ConnectionAbortedError: ")
+    replies[2] = Reply(-errno.ECONNABORTED)
+    assert replied(replies, call, 5)[1].startswith("ConnectionAbortedError: ")
+
+
+def test_accept_of_an_algorithm(keep: Callable[[int], int]) -> None:
+    fd = keep(made(pysyscall.AF_ALG, pysyscall.SOCK_SEQPACKET))
+    pysyscall.bind(fd, pysyscall.SockaddrAlg("hash", "sha256"))
+    operation, address = pysyscall.accept4(fd, pysyscall.SOCK_CLOEXEC)
+    assert address is None
+    pysyscall.sendto(keep(operation), b"data")
+    assert pysyscall.read(operation, 100) == hashlib.sha256(b"data").digest()
+
+
+# Options that are structs
+
+
+def test_the_peer_of_a_pair(keep: Callable[[int], int]) -> None:
+    fd, _ = map(keep, pysyscall.socketpair(AF_UNIX, SOCK_STREAM))
+    peer = pysyscall.getsockopt(fd, pysyscall.SOL_SOCKET, pysyscall.SO_PEERCRED, pysyscall.Ucred)
+    assert peer == pysyscall.Ucred(os.getpid(), os.geteuid(), os.getegid())
+    assert type(peer) is pysyscall.Ucred
+
+
+def test_an_option_set_as_a_struct(keep: Callable[[int], int]) -> None:
+    fd = keep(pysyscall.socket(AF_INET, SOCK_STREAM))
+    option = (pysyscall.SOL_SOCKET, pysyscall.SO_LINGER)
+    value = pysyscall.Linger(1, 30)
+    pysyscall.setsockopt(fd, *option, value)
+    assert pysyscall.getsockopt(fd, *option, pysyscall.Linger) == value
+    with sockets.socket(fileno=os.dup(fd)) as twin:
+        assert twin.getsockopt(*option, 8) == value.to_bytes()
+    interface = pysyscall.IpMreqn("224.0.0.251", LOOPBACK, 0)
+    udp = keep(pysyscall.socket(AF_INET, SOCK_DGRAM))
+    pysyscall.setsockopt(udp, pysyscall.SOL_IP, pysyscall.IP_ADD_MEMBERSHIP, interface)
+    with pytest.raises(OSError) as caught:
+        pysyscall.setsockopt(udp, pysyscall.SOL_IP, pysyscall.IP_ADD_MEMBERSHIP, interface)
+    assert caught.value.errno == errno.EADDRINUSE
+
+
+def test_a_struct_that_grows_with_the_kernel(keep: Callable[[int], int]) -> None:
+    """It is as long as the kernel's; fields beyond that are 0."""
+    fd = keep(pysyscall.socket(AF_INET, SOCK_STREAM))
+    option = (pysyscall.SOL_TCP, pysyscall.TCP_INFO)
+    told = pysyscall.getsockopt(fd, *option, pysyscall.TcpInfo)
+    assert told.tcpi_state == 7  # TCP_CLOSE
+    length = pysyscall.getsockopt(fd, *option, bytearray(1000))
+    assert len(told.to_bytes()) == min(length, len(pysyscall.TcpInfo().to_bytes()))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "complaint"),
+    [
+        (pysyscall.Ucred, "is a Ucred of 12 bytes, but the option has 4"),
+        (int, "must be None (a C int), an int (how many bytes), a struct's type or a writable "),
+        (pysyscall.Ucred(), "must be writable, not a read-only pysyscall.Ucred"),
+    ],
+)
+def test_no_such_struct(keep: Callable[[int], int], wanted: Any, complaint: str) -> None:
+    fd = keep(pysyscall.socket(AF_INET, SOCK_STREAM))
+    with pytest.raises(TypeError) as caught:
+        pysyscall.getsockopt(fd, pysyscall.SOL_SOCKET, pysyscall.SO_TYPE, wanted)
+    assert str(caught.value).startswith(f"getsockopt() argument 'optval' {complaint}")
 
 
 # Addresses of all families

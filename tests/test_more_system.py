@@ -1,4 +1,4 @@
-"""Calls that act on the whole system: they reach the kernel, which refuses them."""
+"""Calls that act on the whole system: they reach the kernel, which refuses most of them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from test_processes import in_child
@@ -87,3 +88,79 @@ def test_other_types_do_not_reach_the_kernel(call: Callable[[], object]) -> None
 def test_a_string_has_no_nul(call: Callable[[], object]) -> None:
     with pytest.raises(ValueError, match="must not contain a NUL byte"):
         call()
+
+
+# Names
+
+
+def in_new_namespace(function: Callable[[], object]) -> object:
+    """What the function returns in a child whose machine has names of its own."""
+
+    def run() -> object:
+        pysyscall.unshare(pysyscall.CLONE_NEWUTS)
+        return function()
+
+    try:
+        return in_child(run)
+    except PermissionError:
+        pytest.skip("no right to make a UTS namespace")
+
+
+@pytest.mark.parametrize("name", ["a-name", b"bytes", "n" * 64, "", "\xe9"])
+def test_the_machines_names(name: str | bytes) -> None:
+    def change() -> object:
+        assert pysyscall.sethostname(name) is None
+        assert pysyscall.setdomainname(name) is None
+        told = pysyscall.uname()
+        return told.nodename, told.domainname
+
+    before = pysyscall.uname()
+    assert in_new_namespace(change) == (os.fsdecode(name),) * 2
+    assert pysyscall.uname() == before
+
+
+@pytest.mark.parametrize("call", [pysyscall.sethostname, pysyscall.setdomainname])
+def test_names_that_are_refused(call: Callable[[Any], None]) -> None:
+    def too_long() -> object:
+        with pytest.raises(OSError) as caught:
+            call("x" * 65)
+        assert caught.value.filename is None
+        return caught.value.errno
+
+    assert in_new_namespace(too_long) == errno.EINVAL
+    assert as_nobody(lambda: call("name")).errno == errno.EPERM
+    with pytest.raises(ValueError, match="'name' must not contain a NUL byte"):
+        call("a\0b")
+    with pytest.raises(TypeError, match="'name' must be a str or bytes, not int"):
+        call(5)
+
+
+# Another kernel: what has no rights, or is nonsense, changes nothing.
+
+
+def test_kexec_needs_rights() -> None:
+    for call in (
+        lambda: pysyscall.kexec_load(0, [(b"x", 0, 4096)]),
+        lambda: pysyscall.kexec_file_load(-1, -1, "quiet"),
+    ):
+        assert as_nobody(call).errno in (errno.EPERM, errno.ENOSYS)
+
+
+@pytest.mark.parametrize(
+    ("args", "error", "complaint"),
+    [
+        (("0", []), TypeError, "'entry' must be an int, not str"),
+        ((-1, []), OverflowError, "'entry' must be in [0, 2**64 - 1], not -1"),
+        ((0, 5), TypeError, "'segments' must be an iterable, not int"),
+        ((0, [b"x"]), TypeError, "'segments' item 0 must be a tuple (bytes-like object, physical"),
+        ((0, [(b"x", 0, 0), (5, 0, 0)]), TypeError, "'segments' item 1: "),
+        ((0, [(b"x", "0", 0)]), TypeError, "'segments' item 0 must be an int, not str"),
+        ((0, [(b"x", 0, 2**64)]), OverflowError, "'segments' item 0 must be in [0, 2**64 - 1]"),
+        ((0, [(memoryview(b"xyz")[::2], 0, 0)]), BufferError, "'segments' item 0: "),
+        ((0, [], 1.5), TypeError, "'flags' must be an int, not float"),
+    ],
+)
+def test_what_is_no_kernel(args: Any, error: type[Exception], complaint: str) -> None:
+    with pytest.raises(error) as caught:
+        pysyscall.kexec_load(*args)
+    assert str(caught.value).startswith(f"kexec_load() argument {complaint}")

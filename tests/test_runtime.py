@@ -171,7 +171,7 @@ from pysyscall import table
 class Unusable:
     pass
 for call in table.calls():
-    names = [a.parameter for a in call.arguments if a.parameter]
+    names = [a.parameter for a in call.parameters]
     # Where a command stands for all that is unknown, its arguments have its own names.
     own = any(command.when == "else" for command in call.commands)
     if call.binding != "fast" or not names or own:

@@ -161,7 +161,7 @@ def check_typed(info: SyscallInfo) -> None:
     function = getattr(pysyscall, info.name)
     for alias in info.aliases:
         assert getattr(pysyscall, alias) is function
-    parameters = [a.parameter for a in info.arguments if a.parameter]
+    parameters = [a.parameter for a in info.parameters]
     # What a family takes follows from the command.
     if not info.commands:
         parameters = list(inspect.signature(function).parameters)
@@ -174,9 +174,11 @@ def check_typed(info: SyscallInfo) -> None:
         assert told.startswith(f"`{info.signature}`: ")
         assert info.doc in told
         return
-    assert parameters == [a.parameter for a in info.arguments if a.parameter]
+    assert parameters == [a.parameter for a in info.parameters]
     assert info.doc in told
-    assert f"System call {info.number}, in Linux since {info.since}." in told
+    if info.binding == "fast":
+        assert f"System call {info.number}, in Linux since {info.since}." in told
+    assert f"Source: the man page {info.man}." in told or not info.man
     for place, argument in enumerate(info.arguments):
         assert argument.kind
         assert argument.shown or argument.kind.startswith(("len", "const"))

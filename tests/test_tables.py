@@ -92,8 +92,18 @@ def test_good_row(tmp_path):
             "no constant 'O_NONSENSE'",
         ),
         (
-            row("(fd: fd, buf: in msghdr, count: const 8) -> none"),
-            "the C engine has no 'in msghdr'",
+            row("(fd: fd, buf: in semvals, count: const 8) -> none"),
+            "the C engine has no 'in semvals'",
+        ),
+        (row("(fd: fd; more: room, buf: room = 0) -> none"), "1 arguments, the kernel's has 3"),
+        (
+            row("(fd: fd, buf: out Stat, count: size; more: room) -> none"),
+            "option 'more': an option needs a default",
+        ),
+        (row(READ, adds='{ fd = "O_CLOEXEC" }'), "'fd' is no argument that takes flags"),
+        (
+            row("(fd: fd, buf: out Stat, count: OpenFlag) -> none", adds='{ count = "O_CLOEXEC" }'),
+            "`adds` goes with an option",
         ),
         ("[read]\ndoc = 'x'\nbinding = 'fast'\n", "'signature' is missing"),
         ("[read\n", "files.toml: "),

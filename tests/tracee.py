@@ -9,9 +9,9 @@ import gc
 import os
 import signal
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice, pairwise
 from pathlib import Path
@@ -74,6 +74,13 @@ class Stop:
             return os.pread(memory, size, address)
         except (OSError, OverflowError):
             return b""
+        finally:
+            os.close(memory)
+
+    def write(self, address: int, content: bytes) -> None:
+        memory = os.open(f"/proc/{self.pid}/mem", os.O_WRONLY)
+        try:
+            os.pwrite(memory, content, address)
         finally:
             os.close(memory)
 
@@ -208,10 +215,20 @@ def stopped(
         tracee.end()
 
 
-def answered(result: int, function: Callable[..., object], *args: object) -> str:
-    """What `function(*args)` makes of `result`, put in place of the kernel's: the repr() of it.
+@dataclass(frozen=True)
+class Reply:
+    """What a call gets instead of the kernel's answer."""
 
-    Of an error its type and what it says. The kernel runs no call.
+    result: int
+    written: Callable[[Stop], Iterable[tuple[int, bytes]]] = lambda stop: ()
+    """Addresses, and what is written there."""
+
+
+def replied(
+    replies: Sequence[Reply], function: Callable[..., object], *args: object
+) -> tuple[list[Stop], str]:
+    """The calls that `function(*args)` makes, one for each reply, and the repr() of what it makes
+    of them. Of an error its type and what it says. The kernel runs none of the calls.
     """
 
     def tell() -> NoReturn:
@@ -221,15 +238,27 @@ def answered(result: int, function: Callable[..., object], *args: object) -> str
     if pid == 0:
         _child(tell, (), {})
     tracee = _Tracee(pid)
+    stops = []
     try:
-        tracee.call_under_test()
-        tracee.poke("orig_rax", -1)
-        tracee.next_stop()
-        tracee.poke("rax", result)
-        told = next(stop for stop in tracee.entries() if stop.number == FAILED)
-        return told.read(*told.registers[:2]).decode().removeprefix("Answer: ")
+        stop = tracee.call_under_test()
+        for reply in replies:
+            stops.append(stop)
+            for address, content in reply.written(stop):
+                stop.write(address, content)
+            tracee.poke("orig_rax", -1)
+            tracee.next_stop()
+            tracee.poke("rax", reply.result)
+            stop = next(stop for stop in tracee.entries() if not stop.housekeeping)
+        if stop.number != FAILED:
+            raise NotMade(f"there is one call more: {stop.number}")
+        return stops, stop.read(*stop.registers[:2]).decode().removeprefix("Answer: ")
     finally:
         tracee.end()
+
+
+def answered(result: int, function: Callable[..., object], *args: object) -> str:
+    """What `function(*args)` makes of `result`, put in place of the kernel's: see `replied`."""
+    return replied([Reply(result)], function, *args)[1]
 
 
 class Expectation(Protocol):
@@ -357,6 +386,94 @@ class Parts:
                 place += 8
             if complaint:
                 return f"+ {place - word} {complaint}"
+        return ""
+
+    def room(self, word: int, stop: Stop) -> int:
+        return 0
+
+
+@dataclass(frozen=True)
+class Header:
+    """The address of a struct msghdr."""
+
+    data: Vector
+    name: Pointer
+    name_length: int
+    control: Pointer
+    control_length: int
+    flags: int = 0
+
+    SIZE = 56
+
+    def complaint(self, word: int, stop: Stop) -> str:
+        content = stop.read(word, self.SIZE)
+        if word % 8 or not stop.writable(word, self.SIZE) or len(content) < self.SIZE:
+            return f"is {word:#x}, where no msghdr can be"
+        name, name_length, iov, pieces, control, control_length, flags = struct.unpack(
+            "QI4xQQQQi4x", content
+        )
+        for label, found, expected in (
+            ("msg_namelen", name_length, self.name_length),
+            ("msg_iovlen", pieces, len(self.data.items)),
+            ("msg_controllen", control_length, self.control_length),
+            ("msg_flags", flags, self.flags),
+        ):
+            if found != expected:
+                return f"->{label} is {found}, not {expected}"
+        for label, found, length, pointer in (
+            ("msg_name", name, name_length, self.name),
+            ("msg_iov", iov, 1, self.data),
+            ("msg_control", control, control_length, self.control),
+        ):
+            complaint = pointer.complaint(found, stop) if length else "is not 0" if found else ""
+            if complaint:
+                return f"->{label} {complaint}"
+        return ""
+
+    def room(self, word: int, stop: Stop) -> int:
+        return self.SIZE
+
+    def with_control(self, size: int) -> Header:
+        """The same with room for so many bytes of control messages."""
+        return replace(self, control=Pointer(size=size, align=8), control_length=size)
+
+
+@dataclass(frozen=True)
+class Headers:
+    """The address of an array of struct mmsghdr."""
+
+    items: tuple[Header, ...]
+
+    SIZE = 64
+
+    def complaint(self, word: int, stop: Stop) -> str:
+        for k, item in enumerate(self.items):
+            if complaint := item.complaint(word + k * self.SIZE, stop):
+                return f"[{k}] {complaint}"
+        return ""
+
+    def room(self, word: int, stop: Stop) -> int:
+        return self.SIZE * len(self.items)
+
+    def with_control(self, size: int) -> Headers:
+        return Headers(tuple(item.with_control(size) for item in self.items))
+
+
+@dataclass(frozen=True)
+class Segments:
+    """The address of an array of struct kexec_segment."""
+
+    items: tuple[tuple[Pointer, int, int, int], ...]
+    """What each buffer is, its length, and the physical address and size that it goes to."""
+
+    def complaint(self, word: int, stop: Stop) -> str:
+        array = stop.read(word, 32 * len(self.items))
+        for k, (pointer, *wanted) in enumerate(self.items):
+            at, *found = struct.unpack_from("4Q", array, 32 * k)
+            if complaint := pointer.complaint(at, stop) if wanted[0] else "":
+                return f"[{k}].buf {complaint}"
+            if found != wanted:
+                return f"[{k}] is {found}, not {wanted}"
         return ""
 
     def room(self, word: int, stop: Stop) -> int:

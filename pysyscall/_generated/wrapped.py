@@ -16,6 +16,7 @@ CALLS: dict[str, tuple[int, str, str]] = {
     "lsm_set_self_attr": (460, "6.8", "retry"),
     "lsm_list_modules": (461, "6.8", "retry"),
     "rt_sigaction": (13, "2.2", "retry"),
+    "kexec_load": (246, "2.6.13", "retry"),
     "setxattrat": (463, "6.13", "retry"),
     "getxattrat": (464, "6.13", "retry"),
 }

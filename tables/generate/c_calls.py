@@ -12,7 +12,7 @@ from tables.generate import docs
 _RANGED = frozenset(
     {
         *("KIND_INT", "KIND_FD", "KIND_CELLS_IN", "KIND_CELLS_INOUT", "KIND_STRUCTS_OUT"),
-        *("KIND_OPTION_IN", "KIND_ITEMS_IN", "KIND_RECORDS_OUT"),
+        *("KIND_OPTION_IN", "KIND_ITEMS_IN", "KIND_RECORDS_OUT", "KIND_CONTROL_ROOM"),
     }
 )
 _SIZED_BY_THE_CALL = frozenset({"KIND_ITEMS_OUT", "KIND_DATA_OUT", "KIND_NAMES_OUT"})
@@ -84,10 +84,13 @@ def _doc(call: Call) -> str:
     if call.commands:
         return docs.docstring(call)
     parameters = ["$module"]
-    for value in call.parameters:
-        default = "None" if value.default == "None" else str(value.fallback)
-        parameters.append(f"{value.parameter}={default}" if value.default else value.parameter)
+    parameters += call.listed(_declared)
     return f"{call.name}({', '.join(parameters)})\n--\n\n{docs.docstring(call)}"
+
+
+def _declared(value: Value) -> str:
+    default = "None" if value.default == "None" else str(value.fallback)
+    return f"{value.parameter}={default}" if value.default else value.parameter
 
 
 def _string(text: str) -> str:
@@ -159,8 +162,9 @@ def _signature(name: str, call: Call, command: Command | None = None) -> str:
         "since": f'"{call.kernel.since}"',
         "nr": f"NR_{call.name}",
         **_explanation(call),
-        "count": str(len(call.values)),
-        "parameters": str(len(call.parameters)),
+        "count": str(len(call.values) + len(call.options)),
+        "parameters": str(len(call.parameters) - len(call.options)),
+        "options": str(len(call.options)),
         "required": str(sum(not value.default for value in call.parameters)),
         "blocks": str(call.blocks).lower(),
         "result": kinds.RESULTS.get(result.word, "RESULT_ENUM"),
@@ -178,7 +182,7 @@ def _signature(name: str, call: Call, command: Command | None = None) -> str:
     lines = [f"static const signature {name} = {{"]
     lines += [f"    .{key} = {value}," for key, value in settings.items()]
     lines.append("    .args = {")
-    for value in call.values:
+    for value in (*call.values, *call.options):
         fields = ", ".join(f".{key} = {text}" for key, text in _argument(call, value))
         lines.append(f"        {{{fields}}},")
     lines += ["    },", "};"]
@@ -268,6 +272,8 @@ def _argument(call: Call, value: Value) -> Iterator[tuple[str, str]]:
         yield "max", _long(high)
     elif engine in _SIZED_BY_THE_CALL or engine == "KIND_TEXT_OUT":
         yield "max", _long(high)
+    if engine == "KIND_CONTROL_ROOM":
+        yield "added", _long(next((other.added for other in call.values if other.added), 0))
     yield "fallback", _long(value.fallback)
 
 
@@ -285,6 +291,8 @@ def _of(call: Call, value: Value) -> int:
     if value.rule.engine == "KIND_PATH_OUT":
         paths = [other.index for other in call.values if other.rule.engine == "KIND_PATH"]
         return paths[0] if paths else -1
+    if value.rule.engine == "KIND_CONTROL_ROOM":
+        return next((other.index for other in call.values if other.added), -1)
     return value.of if value.rule.engine in ("KIND_REMAINING", "KIND_PAGES_OUT") else -1
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Iterator
 
+from tables import control
 from tables.calls import Call, Table, Value
 from tables.enums import Enum
 from tables.structs import Field, Struct
@@ -40,7 +41,7 @@ _GIVEN = {
     "msec": "an int",
     "out bytes": "an int or a writable buffer",
     "in option": "an int for a C int, or a bytes-like object",
-    "out option": "None for a C int, an int for so many bytes, or a writable buffer",
+    "out option": "None for a C int, an int for a number of bytes, a struct's type or a buffer",
     "in sockaddr": "a `SockaddrIn` or another socket address",
     "mapping": "a `Mapping`",
     "address": "an int, a `Mapping`, or a tuple of a `Mapping` and an offset",
@@ -207,6 +208,7 @@ def _os_name(call: Call) -> str:
 def pages(table: Table) -> dict[str, str]:
     """A reference page an area, and one with every number; by file name."""
     made = {area: "\n".join(_page(table, area)) for area in _areas(table)}
+    made["control"] = "\n".join(_control(table))
     made["numbers"] = "\n".join(_numbers(table))
     return made
 
@@ -279,9 +281,7 @@ def _groups(calls: list[Call]) -> Iterator[tuple[str, list[Call]]]:
 def _signature(call: Call) -> str:
     if call.binding == "wrapped":  # Python tells it
         return call.name
-    parameters = (
-        f"{v.parameter}={v.default}" if v.default else v.parameter for v in call.parameters
-    )
+    parameters = call.listed(lambda v: f"{v.parameter}={v.default}" if v.default else v.parameter)
     return f"{call.name}({', '.join(parameters)})"
 
 
@@ -325,6 +325,35 @@ def _number(enum: Enum, value: int) -> str:
     return f"0o{value:o}" if enum.name == "FileMode" else f"0x{value:x}"
 
 
+_FORMS = {
+    "fds": "a tuple of descriptors",
+    "fd": "a descriptor",
+    "error": "a tuple of a {py:class}`~pysyscall.SockExtendedErr` and the address of who told it"
+    " or None",
+    "bytes": "bytes",
+}
+
+
+def _control(table: Table) -> Iterator[str]:
+    yield from ("# Control messages", "")
+    yield "What the data of a {py:class}`~pysyscall.ControlMessage` are, by level and type, as"
+    yield "{py:func}`~pysyscall.recvmsg` returns it and {py:func}`~pysyscall.sendmsg` takes it."
+    yield "Those of all other types are bytes, and bytes can be sent for each of these."
+    yield from ("", "| level | type | data |", "|:---|:---|:---|")
+    for message in table.control:
+        data = _form(message.received)
+        if message.sent != message.received:
+            data += f"; to send: {_form(message.sent)}"
+        yield f"| `{message.level}` | `{message.type}` | {data} |"
+    yield ""
+
+
+def _form(form: str) -> str:
+    if form in control.INTEGERS:
+        return f"an int ({form})"
+    return _FORMS.get(form) or f"{{py:class}}`~pysyscall.{form}`"
+
+
 def _numbers(table: Table) -> Iterator[str]:
     yield from ("# Every call by number", "")
     yield f"The kernel's table for x86-64, as Linux {table.kernel.version} has it."
@@ -357,7 +386,7 @@ def index(table: Table) -> str:
         links = _joined(f"{{py:func}}`{call.name} <pysyscall.{call.name}>`" for call in calls)
         lines.append(f"| [{_title(area)[0]}]({area}.md) | {links or _title(area)[1]} |")
     lines += ["", "```{toctree}", ":hidden:", ":maxdepth: 1", "", "api"]
-    lines += [*_areas(table), "numbers", "```"]
+    lines += [*_areas(table), "control", "numbers", "```"]
     return "\n".join(lines) + "\n"
 
 

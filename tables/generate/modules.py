@@ -101,6 +101,22 @@ def wrapped(table: Table) -> str:
     return "\n".join(lines)
 
 
+def control(table: Table) -> str:
+    """The names of control messages, for those who look at one."""
+    lines = [
+        '"""The names of control messages: of the level and of the type, by both numbers."""',
+        "",
+        "NAMES: dict[tuple[int, int], tuple[str, str]] = {",
+        *(
+            f'    {message.key}: ("{message.level}", "{message.type}"),'
+            for message in table.control
+        ),
+        "}",
+        "",
+    ]
+    return "\n".join(lines)
+
+
 def _dict(mapping: dict[str, str]) -> str:
     body = "".join(f'    "{key}": "{value}",\n' for key, value in mapping.items())
     return f"{{\n{body}}}"
@@ -148,6 +164,7 @@ def _call(call: Call) -> dict[str, object]:
         "binding": call.binding,
         "doc": call.doc,
         "arguments": tuple(_value(value) for value in call.values),
+        "options": tuple(_value(value) for value in call.options),
         "result": str(call.signature.result),
         "text": call.text,
         "errors": call.errors,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+from functools import partial
 
 from tables import families, kinds
 from tables.calls import Call, Table, Value
@@ -18,7 +19,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Mapping as _Mapping
 from types import TracebackType
 from typing import Any, ClassVar, Literal, NoReturn, Self, SupportsIndex, TypeAlias
-from typing import final, overload
+from typing import Protocol, TypeVar, final, overload, type_check_only
 
 from _typeshed import BytesPath, FileDescriptorLike, ReadableBuffer, StrOrBytesPath, StrPath
 from _typeshed import WriteableBuffer
@@ -109,6 +110,19 @@ class Mapping:
 """
 
 
+# What a struct's type is, for calls that take one and return such a struct.
+_STRUCT = """
+@type_check_only
+class _Struct(Protocol):
+    @classmethod
+    def from_bytes(cls, data: ReadableBuffer, /) -> Self: ...
+    def to_bytes(self, /) -> bytes: ...
+    def replace(self, /, **fields: Any) -> Any: ...
+
+_StructT = TypeVar("_StructT", bound=_Struct)
+"""
+
+
 def fast(table: Table) -> str:
     """`_fast.pyi`: every fast call with its types, every struct with its fields."""
     calls = [call for call in table.calls.values() if call.binding == "fast"]
@@ -117,10 +131,12 @@ def fast(table: Table) -> str:
     parts = [
         _FAST_HEAD,
         f"from pysyscall.flags import {', '.join(sorted(taken))}\n\n",
+        "from pysyscall.messages import Message\n\n",
         f"_SocketAddress: TypeAlias = {' | '.join(addresses)}\n",
         "_Address: TypeAlias = SupportsIndex | Mapping | tuple[Mapping, SupportsIndex]\n",
         _MAPPING,
         f"_Siginfo: TypeAlias = {' | '.join(table.siginfo.structs)}\n",
+        _STRUCT,
     ]
     parts += [_struct(struct) for struct in table.structs.values()]
     parts += [_call(call, table) for call in calls]
@@ -193,7 +209,7 @@ def _call(call: Call, table: Table) -> str:
     variants = _variants(call)
     result = ""
     for changes in variants:
-        parameters = ", ".join(_parameter(value, changes) for value in call.parameters)
+        parameters = ", ".join(call.listed(partial(_parameter, changes=changes)))
         returns = _returns(call, changes)
         result += "@overload\n" if len(variants) > 1 else ""
         result += f"def {call.name}({parameters}) -> {returns}: ...\n"
@@ -251,6 +267,16 @@ def _variants(call: Call) -> list[dict[str, str]]:
             return [
                 {name: "WriteableBuffer | None", "": "int"},
                 {name: "int", "": "bytes"},
+                {name: "type[_StructT]", "": "_StructT"},
+            ]
+        if engine in ("KIND_MSGHDR_OUT", "KIND_MMSGHDR_OUT"):
+            filled = "WriteableBuffer | Iterable[WriteableBuffer]"
+            given, returns = "{}", "Message[{}]"
+            if engine == "KIND_MMSGHDR_OUT":
+                given, returns = "Iterable[{}]", "list[Message[{}]]"
+            return [
+                {name: given.format("int"), "": returns.format("bytes")},
+                {name: given.format(filled), "": returns.format("int")},
             ]
         if engine == "KIND_PATH_OUT":
             paths = [v.name for v in call.parameters if v.rule.engine == "KIND_PATH"]
@@ -264,8 +290,7 @@ def _parameter(value: Value, changes: dict[str, str]) -> str:
     if value.kind.optional and annotation != "None" and not changes.get(value.name):
         annotation += " | None"
     # The variant that is left out is another one.
-    given = changes.get(value.name, "None") not in ("None", "WriteableBuffer | None")
-    if not value.default or (given and value.default == "None"):
+    if not value.default or (value.default == "None" and "None" not in annotation):
         return f"{value.parameter}: {annotation}"
     default = "None" if value.default == "None" else str(value.fallback)
     return f"{value.parameter}: {annotation} = {default}"
@@ -275,7 +300,10 @@ def _returns(call: Call, changes: dict[str, str]) -> str:
     word = call.signature.result.word
     if word == "never":
         return "NoReturn"
-    varying = ("KIND_BYTES_OUT", "KIND_REGSET_OUT", "KIND_OPTION_OUT", "KIND_PATH_OUT")
+    varying = (
+        *("KIND_BYTES_OUT", "KIND_REGSET_OUT", "KIND_OPTION_OUT", "KIND_PATH_OUT"),
+        *("KIND_MSGHDR_OUT", "KIND_MMSGHDR_OUT"),
+    )
     parts = [
         changes.get("", value.rule.returns)
         if value.rule.engine in varying or changes.get(value.name) == "None"

@@ -42,7 +42,12 @@ PLAUSIBLE: dict[str, tuple[Recipe, ...]] = {
     "in iovec": ("readable iovec", ["tuple", "bytes", "bytearray"], SABOTAGED),
     "in sockaddr": ("SockaddrIn", "SockaddrUn with path"),
     "in option": (1, "bytes"),
-    "out option": ("None", 16, "bytearray"),
+    "out option": ("None", 16, "bytearray", "struct type"),
+    "in msghdr": ("bytes", "readable iovec", "Message", "message saboteurs"),
+    "inout mmsghdr": (["list", "Message", "bytes"], ["tuple", "readable iovec"], "2000 buffers"),
+    "out msghdr": (16, "bytearray", "iovec", 2**31, SABOTAGED),
+    "out mmsghdr": (["list", 16, "bytearray"], ["tuple", "iovec", 0], ["list", SABOTAGED]),
+    "room": (0, 24, 300, 5000, 2**27),
     "in timespec": (1, "0.5", "Timespec"),
     "in cpuset": ("range", "set"),
     "in sigset": ("signals", "range", "set"),
@@ -154,7 +159,7 @@ def random_recipe(source: random.Random, names: list[str], kind: str, depth: int
 def shape(call: SyscallInfo, command: Command | None = None) -> dict[str, str | int]:
     """The kind of each parameter of a call, or the value that the command says."""
     if command is None:
-        return {a.parameter: a.kind for a in call.arguments if a.parameter}
+        return {a.parameter: a.kind for a in call.parameters}
     chosen, _, second = command.when.partition(", ")
     fixed = [number_of(name) for name in (second,) if name]
     decided = [*fixed, *(f"{name}: {kind}" for name, kind in command.arguments)]
@@ -195,7 +200,8 @@ def random_call(
         given[source.choice(("unknown", "\udc80", "fd", "self"))] = 0
     if given and source.random() < 0.1:
         del given[source.choice(tuple(given))]
-    positional = len(given) if source.random() < 0.8 else source.randrange(len(given) + 1)
+    most = len(given) - len(call.options) * (source.random() < 0.9)
+    positional = most if source.random() < 0.8 else source.randrange(len(given) + 1)
     pairs = list(given.items())
     return call.name, [recipe for _, recipe in pairs[:positional]], dict(pairs[positional:])
 

@@ -224,6 +224,13 @@ def _number_saboteurs(world: World) -> Any:
     return world.victim([1, MAKERS["__index__ empties"](world), 2, 3])
 
 
+def _message_saboteurs(world: World) -> Any:
+    """Control messages that destroy the lists they stand in, and the data."""
+    fds = world.victim([0, MAKERS["fileno empties"](world), 1])
+    control = world.victim([(1, 1, fds), (1, 2, b"x"), (0, MAKERS["__index__ empties"](world), 3)])
+    return pysyscall.Message(world.victim([world.victim(bytearray(9)), b"x"]), control)
+
+
 VALUES: dict[str, Any] = {
     "None": None,
     "True": True,
@@ -287,6 +294,13 @@ VALUES: dict[str, Any] = {
     "bytes environment": MappingProxyType({b"A": b"\xff"}),
     "wrong environment": {"": "b", "a=b": "c", 1: 2},
     **{name: getattr(pysyscall, name)() for name in STRUCTS},
+    "struct type": pysyscall.Ucred,
+    "Message": pysyscall.Message(
+        [b"ab", b"c"],
+        [pysyscall.ControlMessage(1, 1, [0, 1]), (1, 2, (1, 2, 3)), (0, 2, 5), (9, 9, b"x")],
+        0,
+        pysyscall.SockaddrUn("a"),
+    ),
     "SockaddrUn with path": pysyscall.SockaddrUn("a"),
     "Timespec too long": pysyscall.Timespec(2**63 - 1, 2**63 - 1),
     "Timespec negative": pysyscall.Timespec(-(2**63), -(2**63)),
@@ -319,6 +333,7 @@ MAKERS: dict[str, Callable[[World], Any]] = {
     "poll saboteurs": _saboteurs,
     "string saboteurs": _string_saboteurs,
     "number saboteurs": _number_saboteurs,
+    "message saboteurs": _message_saboteurs,
     **{
         f"environment of {number}": lambda world, items=items: Environment(items)
         for number, items in enumerate(([("A", "b")], [("A", 1)], [("A",)], [1], (("A", b"b"),), 5))

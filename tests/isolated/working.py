@@ -313,11 +313,62 @@ def sockets() -> Iterator[Case]:
     yield case("shutdown", SPARE, 2, before=connect, after=accept)
     for out in (None, 10, bytearray(10)):
         yield case("getsockopt", server, level, option, out)
+    credentials = (level, pysyscall.SO_PEERCRED)
+    yield case("getsockopt", kept[0], *credentials, pysyscall.Ucred)
+    yield case("getsockopt", kept[0], *credentials, pysyscall.Termios, raises=TypeError)
     for value in (1, b"\1\0\0\0", bytearray(4)):
         yield case("setsockopt", server, level, option, value)
     yield case("getsockname", server)
     yield case("getsockname", kept[0])
     yield case("getpeername", SPARE, before=connect, after=accept)
+
+
+def messages() -> Iterator[Case]:
+    # Without blocking, so that uses which go wrong don't wait for ever.
+    kind = socket.SOCK_DGRAM | socket.SOCK_NONBLOCK
+    left, right = socket.socketpair(socket.AF_UNIX, kind)
+    here, there = left.detach(), right.detach()
+    pysyscall.setsockopt(there, pysyscall.SOL_SOCKET, pysyscall.SO_PASSCRED, 1)
+    receiver = pysyscall.socket(socket.AF_UNIX, kind)
+    pysyscall.bind(receiver, name := pysyscall.SockaddrUn(b"\0pysyscall " + os.urandom(8)))
+    pieces = [bytes([k]) for k in range(20)]
+    rights = pysyscall.ControlMessage(pysyscall.SOL_SOCKET, pysyscall.SCM_RIGHTS, [File(0), 1])
+    sender = pysyscall.Ucred(os.getpid(), os.getuid(), os.getgid())
+    credentials = (pysyscall.SOL_SOCKET, pysyscall.SCM_CREDENTIALS, tuple(sender))
+    unknown = (1000, 1, bytearray(b"unknown"))
+    full = pysyscall.Message(pieces, [rights, credentials, unknown])
+
+    def drain(_: object = None) -> None:
+        for fd in (there, receiver):
+            with suppress(BlockingIOError):
+                while True:
+                    pysyscall.recvfrom(fd, 1, pysyscall.MSG_DONTWAIT)
+
+    def send() -> None:
+        drain()
+        pysyscall.sendmmsg(here, [full] * 3)
+
+    def close_received(result: Any) -> None:
+        for message in result[0] if isinstance(result[0], list) else [result]:
+            for fd in message.descriptors:
+                os.close(fd)
+        drain()
+
+    for message in (b"data", pieces[:3], pieces, iter(()), full):
+        yield case("sendmsg", here, message, after=drain)
+    addressed = pysyscall.Message(bytearray(5), address=name)
+    yield case("sendmsg", receiver, addressed, after=drain)
+    yield case("sendmmsg", here, [b"data", full, pieces], after=drain)
+    yield case("sendmmsg", here, [b"data"], after=drain)
+    for room in (100, bytearray(30), [bytearray(1) for _ in range(20)], 2**27):
+        yield case("recvmsg", there, room, 0, before=send, after=close_received)
+        for control in (20, 24, 300):
+            receive = partial(pysyscall.recvmsg, control=control)
+            yield Case("recvmsg", receive, (there, room), send, close_received)
+            receive = partial(pysyscall.recvmmsg, control=control)
+            args = (there, [room, 10, bytearray(5)], 0, 1)
+            yield Case("recvmmsg", receive, args, send, close_received)
+        yield case("recvmmsg", there, (room,), 0, None, before=send, after=close_received)
 
 
 def others() -> Iterator[Case]:
@@ -534,6 +585,7 @@ def structs() -> Iterator[Case]:
 def cases() -> Iterator[Case]:
     yield from files()
     yield from sockets()
+    yield from messages()
     yield from others()
     yield from memory()
     yield from processes()

@@ -156,7 +156,31 @@ def sockets(address: pysyscall.SockaddrIn) -> None:
         assert_type(sender.sin_addr, str)
     assert_type(pysyscall.getsockopt(3, pysyscall.SOL_SOCKET, pysyscall.SO_TYPE), int)
     assert_type(pysyscall.getsockopt(3, 1, 2, 16), bytes)
+    assert_type(pysyscall.getsockopt(3, 1, 17, pysyscall.Ucred), pysyscall.Ucred)
+    assert_type(pysyscall.getsockopt(3, 1, 17, bytearray(4)), int)
+    pysyscall.setsockopt(3, 1, 13, pysyscall.Linger(1, 2))
+    pysyscall.getsockopt(3, 1, 17, str)  # type: ignore[type-var]
     pysyscall.connect(3, ("127.0.0.1", 80))  # type: ignore[arg-type]
+
+
+def messages(buffer: bytearray, address: pysyscall.SockaddrIn) -> None:
+    descriptors = pysyscall.ControlMessage(pysyscall.SOL_SOCKET, pysyscall.SCM_RIGHTS, [3, 4])
+    assert_type(pysyscall.sendmsg(3, b"x"), int)
+    assert_type(pysyscall.sendmsg(3, [b"x", buffer]), int)
+    assert_type(pysyscall.sendmsg(3, pysyscall.Message([b"x"], [descriptors], 0, address)), int)
+    message = pysyscall.recvmsg(3, 100, control=64)
+    assert_type(message, pysyscall.Message[bytes])
+    assert_type(message.data, bytes)
+    assert_type(message.descriptors, tuple[int, ...])
+    assert_type(pysyscall.recvmsg(3, buffer).data, int)
+    assert_type(pysyscall.recvmsg(3, [buffer]).data, int)
+    assert_type(pysyscall.sendmmsg(3, [b"x", message, [b"x"]]), list[int])
+    messages, left = pysyscall.recvmmsg(3, [100] * 8, 0, 1.5)
+    assert_type(messages, list[pysyscall.Message[bytes]])
+    assert_type(left, pysyscall.Timespec | None)
+    assert_type(pysyscall.recvmmsg(3, [buffer])[0][0].data, int)
+    pysyscall.sendmsg(3, "text")  # type: ignore[arg-type]
+    pysyscall.recvmsg(3, 100, 0, 64)  # type: ignore[call-overload]
 
 
 def table_and_raw() -> None:
