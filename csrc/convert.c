@@ -42,6 +42,9 @@ memory_take_up_to(memory *m, size_t size)
 void
 memory_give_back(memory *m)
 {
+    /* What was never taken is not initialised either. */
+    if (m->origin == MEMORY_NONE)
+        return;
     if (m->origin == MEMORY_HEAP)
         PyMem_RawFree(m->data);
     else if (m->origin == MEMORY_MAPPED)
