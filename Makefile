@@ -4,10 +4,11 @@ PYTHON ?= python3
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 VENV := .venv/$(VERSION)
 BIN := $(VENV)/bin
+C_CODE := csrc/*.c csrc/*.h pysyscall/bench/*.c benchmarks/*.c
 C_SOURCES := $(wildcard csrc/*.c csrc/*.h csrc/*.py csrc/generated/*)
 
 .DELETE_ON_ERROR:
-.PHONY: hello test check pytest docs bench sanitize format generate clean help
+.PHONY: hello test check pytest docs bench instructions speed sanitize format generate clean help
 
 help:  ## list these commands
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 16
@@ -21,7 +22,7 @@ check: $(VENV)/dev  ## types, style, and whether generated code is up to date
 	$(BIN)/python -m tables generate --check
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/clang-format --dry-run --Werror csrc/*.c csrc/*.h
+	$(BIN)/clang-format --dry-run --Werror $(C_CODE)
 	$(BIN)/mypy
 	$(BIN)/mypy --strict tests/typing
 	$(BIN)/python -m mypy.stubtest pysyscall --allowlist tests/typing/stubtest_allowlist.txt --ignore-unused-allowlist
@@ -33,7 +34,14 @@ docs: $(VENV)/dev  ## build the documentation into docs/_build/html
 	$(BIN)/python -m sphinx -q -W -n --keep-going -b html docs docs/_build/html
 
 bench: $(VENV)/dev  ## os's calls beside ours, in one run
-	$(BIN)/python benchmarks/pairs.py
+	$(BIN)/python -m pysyscall bench pairs
+
+instructions: $(VENV)/dev  ## count the instructions of the same calls; needs valgrind
+	$(BIN)/python benchmarks/instructions.py
+
+speed: $(VENV)/dev  ## measure all that docs/speed.md tells, and write it there; needs valgrind
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[bench]'
+	$(BIN)/python benchmarks/page.py
 
 sanitize: $(VENV)/dev  ## the C code under ASan and UBSan
 	$(BIN)/python tests/isolated/sanitize.py
@@ -44,7 +52,7 @@ generate: $(VENV)/dev  ## make all generated code anew from tables/
 format: $(VENV)/dev  ## bring all code into its form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/clang-format -i csrc/*.c csrc/*.h
+	$(BIN)/clang-format -i $(C_CODE)
 
 clean:  ## remove all that was built
 	rm -rf .venv build dist docs/_build *.egg-info pysyscall/*.so pysyscall/_raw.c

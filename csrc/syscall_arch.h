@@ -1,7 +1,7 @@
 /* The x86-64 system-call instruction, one function per number of arguments.
  *
  * The number goes into rax, the arguments into rdi rsi rdx r10 r8 r9, the result comes back in rax;
- * the instruction itself destroys rcx and r11. This is the project's only assembly. */
+ * the instruction itself destroys rcx and r11. This is the library's only assembly. */
 #ifndef PYSYSCALL_SYSCALL_ARCH_H
 #define PYSYSCALL_SYSCALL_ARCH_H
 
@@ -11,8 +11,6 @@
 
 #include <stdbool.h>
 
-#include "generated/numbers.h"
-
 /* An error is a result in [-4095, -1]; everything else is a value, however large. */
 static inline bool
 syscall_failed(long result)
@@ -20,6 +18,7 @@ syscall_failed(long result)
     return (unsigned long)result >= -4095UL;
 }
 
+#ifdef PYSYSCALL_NUMBERS_H
 /* Where a signal handler returns to: the kernel's frame on the stack brings all registers back. Debuggers
  * know it by these two instructions. */
 __attribute__((naked, unused)) static void
@@ -27,6 +26,7 @@ signal_restorer(void)
 {
     __asm__("movq %0, %%rax\n\tsyscall" : : "i"(NR_rt_sigreturn));
 }
+#endif
 
 static inline long
 syscall0(long nr)

@@ -1,12 +1,15 @@
-"""The command `pysyscall`: what the table knows, as plain text."""
+"""The command `pysyscall`: what the table knows, as plain text, and the benchmarks."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
+from collections.abc import Callable
 
 from pysyscall import __version__, table
+from pysyscall.bench.command import declare as declare_bench
+from pysyscall.bench.command import run as run_bench
 from pysyscall.table import SyscallInfo
 
 _RESULTS = {"twice": "returns twice", "never": "does not return", "none": "0"}
@@ -108,6 +111,13 @@ def list_calls(category: str | None) -> int:
     return 0
 
 
+_RUN: dict[str, Callable[[argparse.Namespace], int]] = {
+    "show": lambda options: show(options.call),
+    "list": lambda options: list_calls(options.category),
+    "bench": run_bench,
+}
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="pysyscall", description="Tell what is known of the Linux system calls of x86-64."
@@ -124,11 +134,12 @@ def main(arguments: list[str] | None = None) -> int:
     listed.add_argument(
         "category", nargs="?", help="only those of one category (files, sockets ...)"
     )
+    declare_bench(commands.add_parser("bench", help="measure the calls beside those of os"))
     options = parser.parse_args(arguments)
     if sys.stdout is None:
         return 1
     try:
-        result = show(options.call) if options.command == "show" else list_calls(options.category)
+        result = _RUN[options.command](options)
         sys.stdout.flush()
     except OSError as error:
         # What is left in the buffer can't be written at exit either.

@@ -527,7 +527,13 @@ class _Reader:
         if rule.engine in ("KIND_STRUCTS_OUT", "KIND_RECORDS_OUT") and rule.annotation:
             parameter = kind.count
             default = signature.arguments[signature.index(kind.count)].default
-        if parameter and not default and self._can_be_left_out(argument.name, signature):
+        positional = argument in signature.arguments
+        if (
+            parameter
+            and not default
+            and positional
+            and self._can_be_left_out(argument.name, signature)
+        ):
             # Whether a family's argument is needed is for the command to say.
             default = "None" if kind.optional else "0" if kind.word == "by" else ""
         return Value(

@@ -92,8 +92,8 @@ def test_good_row(tmp_path):
             "no constant 'O_NONSENSE'",
         ),
         (
-            row("(fd: fd, buf: in semvals, count: const 8) -> none"),
-            "the C engine has no 'in semvals'",
+            row("(fd: fd, buf: in records LsmCtx, count: const 8) -> none"),
+            "the C engine has no 'in records LsmCtx'",
         ),
         (row("(fd: fd; more: room, buf: room = 0) -> none"), "1 arguments, the kernel's has 3"),
         (

@@ -1,0 +1,1 @@
+"""Benchmarks: `pysyscall bench pairs|layers|curve|threads`, also `benchmarks/instructions.py`."""

@@ -1,0 +1,1 @@
+../../csrc/syscall_arch.h
