@@ -378,6 +378,10 @@ read_action(PyObject *given, struct action *new, signal_queue **queue)
     if (PyCapsule_IsValid(handler, QUEUE)) {
         *queue = queue_in(handler);
         new->handler = (uintptr_t)handle;
+        /* The kernel sets up the handlers of all signals that wait at once: nested, thousands of them would need
+         * more than the stack. */
+        new->mask = UINT64_MAX;
+        new->flags &= ~(uint64_t)SA_NODEFER;
         new->restorer = (uintptr_t)signal_restorer;
     }
     else {

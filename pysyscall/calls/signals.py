@@ -116,7 +116,7 @@ def rt_sigaction(
     Args:
         sig: the signal (`Signal` or an int).
         act: SIG_DFL, SIG_IGN or a `SignalQueue`; with flags and a mask a `SignalAction`; None
-            only reads.
+            only reads. A queue takes a signal in with all others blocked, whatever the mask is.
 
     Returns:
         The action before, a `SignalAction`, which can be put back. Its mask is a set of `Signal`,
