@@ -25,6 +25,7 @@ check: $(VENV)/dev  ## types, style, and whether generated code is up to date
 	$(BIN)/clang-format --dry-run --Werror $(C_CODE)
 	$(BIN)/mypy
 	$(BIN)/mypy --strict tests/typing
+	$(BIN)/basedpyright --pythonpath $(BIN)/python
 	$(BIN)/python -m mypy.stubtest pysyscall --allowlist tests/typing/stubtest_allowlist.txt --ignore-unused-allowlist
 
 pytest: $(VENV)/dev  ## the tests

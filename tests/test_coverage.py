@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 import pysyscall
 from pysyscall import table
 from pysyscall.table import SyscallInfo
+from tables.calls import load
 
 INFOS = list(table.calls())
 LIVE = [info for info in INFOS if info.binding != "dead"]
@@ -71,3 +75,33 @@ def test_without_symbols_the_version_tells(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(os, "uname", lambda: sample)
     assert not table.supported("openat2")
     assert table.supported("pidfd_send_signal")
+
+
+# Tests that are made from the table: what they call shows nothing of what a call does.
+ABOUT_THE_TABLE = {"registers", "table", "tables", "coverage", "grammar", "extract", "hostile"}
+ABOUT_THE_TABLE |= {"bad_input", "bad_buffers", "flags", "structs", "docs", "bench", "package"}
+
+
+def words(path: Path) -> Iterator[str]:
+    """The names that a test speaks of, also within the code that it runs elsewhere."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.Attribute(attr=name) | ast.Name(id=name):
+                yield name
+            case ast.Constant(value=str(text)):
+                yield from re.findall(r"\w+", text)
+
+
+def test_each_call_is_made_for_real_or_says_why_not() -> None:
+    used = {
+        word
+        for path in Path(__file__).parent.glob("test_*.py")
+        if path.stem.removeprefix("test_") not in ABOUT_THE_TABLE
+        for word in words(path)
+    }
+    calls = [call for call in load().calls.values() if call.typed]
+    reasons = {call.name: call.untestable for call in calls if call.untestable}
+    unused = {call.name for call in calls if not used & {call.name, *call.aliases}}
+    assert unused - reasons.keys() == set()
+    print(f"{len(calls) - len(reasons)} calls are made for real; not so:", reasons)
+    assert len(calls) - len(reasons) > 300

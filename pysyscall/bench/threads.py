@@ -124,7 +124,7 @@ def _job(job: Job, spaces: list[dict[str, object]], rounds: int) -> Throughput:
     while (taken := sides[job.theirs][0](count)) < SLICE * 1e9 / 4:
         count = max(count * 2, int(count * SLICE * 1e9 / 2 / (taken + 1)))
     count = max(1, int(count * SLICE * 1e9 / taken))
-    best = {side: dict.fromkeys(COUNTS, 0.0) for side in sides}
+    best: dict[str, dict[int, float]] = {side: dict.fromkeys(COUNTS, 0.0) for side in sides}
     for _ in range(rounds):
         for threads in COUNTS:
             for side, runs in sides.items():

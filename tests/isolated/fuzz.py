@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import inspect
 import json
 import os
 import random
@@ -23,7 +24,10 @@ from pysyscall.table import Command, SyscallInfo
 
 Recipe: TypeAlias = Any  # see hostile.py
 
-CALLS = tuple(call for call in table.calls() if call.binding == "fast")
+# Ending a thread by force, as `exit` does with a true second argument, ends the worker too.
+CALLS = tuple(
+    call for call in table.calls() if call.binding in ("fast", "wrapped") and call.name != "exit"
+)
 
 ERRNOS = (0, errno.EPERM, errno.EINVAL, errno.ENOSYS, errno.ERANGE)
 """What the calls get from the filter, a worker each; EINVAL and ERANGE may ask for more room."""
@@ -158,6 +162,10 @@ def random_recipe(source: random.Random, names: list[str], kind: str, depth: int
 
 def shape(call: SyscallInfo, command: Command | None = None) -> dict[str, str | int]:
     """The kind of each parameter of a call, or the value that the command says."""
+    if call.binding == "wrapped":
+        known = {argument.name: argument.kind for argument in call.arguments}
+        names = inspect.signature(getattr(pysyscall, call.name)).parameters
+        return {name: known.get(name, "") for name in names}
     if command is None:
         return {a.parameter: a.kind for a in call.parameters}
     chosen, _, second = command.when.partition(", ")

@@ -18,7 +18,7 @@ from pathlib import Path
 from hostile import MAKERS, Hostile, Recipe, World
 
 import pysyscall
-from pysyscall import Sysno, _fast, raw
+from pysyscall import Sysno, _fast, _raw, raw
 
 # linux/prctl.h, linux/seccomp.h, linux/filter.h
 PR_SET_NO_NEW_PRIVS = 38
@@ -36,11 +36,11 @@ EXPECTED = (
 
 
 def code_ranges() -> Iterator[tuple[int, int]]:
-    """Where `_fast`'s code is: first and last address, both with the same upper 32 bits."""
-    file = os.path.realpath(_fast.__file__)
+    """Where the extensions' code is: first and last address, with the same upper 32 bits."""
+    files = tuple(os.path.realpath(module.__file__) for module in (_fast, _raw))
     for line in Path("/proc/self/maps").read_text().splitlines():
         addresses, permissions, *_ = line.split()
-        if line.endswith(file) and "x" in permissions:
+        if line.endswith(files) and "x" in permissions:
             first, end = (int(address, 16) for address in addresses.split("-"))
             while first < end:
                 last = min(end - 1, first | 0xFFFFFFFF)

@@ -183,6 +183,42 @@ def messages(buffer: bytearray, address: pysyscall.SockaddrIn) -> None:
     pysyscall.recvmsg(3, 100, 0, 64)  # type: ignore[call-overload]
 
 
+def families(fd: int, lock: pysyscall.Flock) -> None:
+    assert_type(pysyscall.fcntl(fd, pysyscall.F_GETFL), OpenFlag)
+    assert_type(pysyscall.fcntl(fd, pysyscall.F_SETFL, pysyscall.O_NONBLOCK), None)
+    assert_type(pysyscall.fcntl(fd, pysyscall.F_GETLK, lock), pysyscall.Flock)
+    assert_type(pysyscall.fcntl(fd, 1234, b"any"), int)
+    assert_type(pysyscall.ioctl(fd, pysyscall.TIOCGWINSZ), pysyscall.Winsize)
+    assert_type(pysyscall.ioctl(fd, pysyscall.FIONREAD), int)
+    assert_type(pysyscall.prctl(pysyscall.PR_GET_NAME), str)
+    assert_type(pysyscall.prctl(pysyscall.PR_SET_NAME, "name"), None)
+    assert_type(pysyscall.keyctl(pysyscall.KEYCTL_READ, 5), bytes)
+    request = pysyscall.BpfMapCreate(map_type=pysyscall.BPF_MAP_TYPE_ARRAY, key_size=4)
+    assert_type(pysyscall.bpf(pysyscall.BPF_MAP_CREATE, request), int)
+    assert_type(pysyscall.ptrace(pysyscall.PTRACE_GETREGS, 7), pysyscall.UserRegs)
+    assert_type(pysyscall.kcmp(1, 2, pysyscall.KCMP_VM), int)
+    assert_type(pysyscall.arch_prctl(pysyscall.ARCH_GET_FS), int)
+    assert_type(pysyscall.syslog(pysyscall.SYSLOG_ACTION_READ_ALL, 100), bytes)
+    assert_type(pysyscall.semctl(1, 0, pysyscall.GETALL), list[int])
+    assert_type(pysyscall.shmctl(1, pysyscall.IPC_STAT), pysyscall.ShmidDs)
+    assert_type(pysyscall.futex(8, pysyscall.FUTEX_WAKE, 1), int)
+    assert_type(pysyscall.seccomp(pysyscall.SECCOMP_SET_MODE_FILTER, 0, [(6, 0, 0, 0)]), int)
+
+
+def other_areas(path: Path) -> None:
+    assert_type(pysyscall.io_setup(8), int)
+    assert_type(pysyscall.io_getevents(1, 0, 8), list[pysyscall.IoEvent])
+    assert_type(pysyscall.semop(1, [(0, 1, 0)]), None)
+    assert_type(pysyscall.getxattr(path, "user.name"), bytes)
+    assert_type(pysyscall.listxattr(path), list[str])
+    assert_type(pysyscall.landlock_create_ruleset(None, 1), int)
+    assert_type(pysyscall.capget().effective, set[pysyscall.Capability | int])
+    assert_type(pysyscall.sysinfo(), pysyscall.Sysinfo)
+    assert_type(pysyscall.uname().release, str)
+    assert_type(pysyscall.sysfs(2, 0), str)
+    assert_type(pysyscall.futex_wake(8, 1, 1, 2), int)
+
+
 def table_and_raw() -> None:
     assert_type(lookup("write"), SyscallInfo)
     assert_type(Sysno.write, Literal[Sysno.write])
