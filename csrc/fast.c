@@ -3,6 +3,7 @@
 #include <Python.h>
 
 #include "actions.h"
+#include "enter.h"
 #include "family.h"
 #include "interpreter.h"
 #include "mapping.h"
@@ -90,7 +91,7 @@ fast_exec(PyObject *module)
         return -1;
     vdso_enable(true);
     find_thread_record();
-    if (PyModule_AddFunctions(module, action_methods) < 0)
+    if (PyModule_AddFunctions(module, action_methods) < 0 || PyModule_AddFunctions(module, enter_methods) < 0)
         return -1;
     for (size_t k = 0; aliases[k].name != NULL; k++) {
         PyObject *target = PyObject_GetAttrString(module, aliases[k].target);

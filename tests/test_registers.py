@@ -130,7 +130,7 @@ def test_call(call: Call) -> None:
         (0, "getdents64", (3,), "[]"),
         (0, "getdents", (3,), "[]"),
         (0, "sched_rr_get_interval", (0,), "Timespec(tv_sec=0, tv_nsec=0)"),
-        (5, "adjtimex", (pysyscall.Timex(modes=0, freq=9),), "(<ClockState.TIME_ERROR: 5>, Timex("),
+        (5, "adjtimex", (pysyscall.Timex(freq=9),), f"({pysyscall.ClockState(5)!r}, Timex("),
         (0, "execve", ("/f", [], {}), "None"),
         (0, "exit_group", (0,), "None"),
     ],

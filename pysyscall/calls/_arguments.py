@@ -9,7 +9,7 @@ import os
 from operator import index
 from typing import TYPE_CHECKING
 
-from pysyscall._raw import ffi
+from pysyscall._fast import _address_of as address_of
 
 if TYPE_CHECKING:
     from _typeshed import FileDescriptorLike, ReadableBuffer, StrOrBytesPath
@@ -83,8 +83,4 @@ def buffer(call: str, name: str, value: ReadableBuffer) -> memoryview:
     return view.cast("B") if view.nbytes else memoryview(b"")
 
 
-def address_of(buffer: object) -> int:
-    """Where the bytes of a buffer, or what a cffi pointer points at, begin."""
-    if not isinstance(buffer, ffi.CData):
-        buffer = ffi.from_buffer(buffer)
-    return int(ffi.cast("uintptr_t", buffer))
+__all__ = ["address_of", "buffer", "descriptor", "integer", "refusal", "text"]

@@ -7,25 +7,24 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from pysyscall._fast import _enter
 from pysyscall._generated.wrapped import CALLS
-from pysyscall.raw import enter as enter_raw
 
 if TYPE_CHECKING:
-    from _typeshed import StrOrBytesPath
-
-    from pysyscall.raw import Argument
+    from _typeshed import ReadableBuffer, StrOrBytesPath
 
 
-def enter(name: str, *args: Argument, path: StrOrBytesPath | None = None) -> int:
+def enter(name: str, *args: int | ReadableBuffer | None, path: StrOrBytesPath | None = None) -> int:
     """Make the call `name` with its registers in order, and return what is no error.
 
+    A register is an int, 0 for None, or the address of a buffer.
     An interrupted call is repeated where its row says `retry`; else InterruptedError is raised.
     Python's handlers have run by then. `path` is the file that an error is about.
     """
     number, since, eintr = CALLS[name]
     sys.audit("pysyscall.call", name, args)
     while True:
-        result = enter_raw(number, args)
+        result = _enter(number, *args)
         if not -4095 <= result < 0:
             return result
         if result == -errno.EINTR and eintr == "retry":

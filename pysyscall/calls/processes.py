@@ -6,13 +6,13 @@ import os
 import sys
 import threading
 import warnings
+from array import array
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from pysyscall import _fast
 from pysyscall._fast import CloneArgs, UserDesc
 from pysyscall._generated.wrapped import CALLS
-from pysyscall._raw import ffi
 from pysyscall.calls._arguments import address_of, integer, refusal
 from pysyscall.calls._kernel import enter, error_of
 from pysyscall.flags import CloneFlag, ModifyLdtFunc, Signal
@@ -146,7 +146,7 @@ def clone(flags: CloneFlag | int = Signal.SIGCHLD) -> Child:
     _refuse_flags("clone", "flags", word)
     sys.audit("pysyscall.call", "clone", (flags,))
     _warn_of_threads("clone", _threads())
-    pidfd = ffi.new("int *", -1)
+    pidfd = array("i", [-1])
     return Child(_make_child("clone", word, 0, address_of(pidfd)), _told(pidfd, word))
 
 
@@ -185,7 +185,7 @@ def clone3(cl_args: CloneArgs | tuple[Any, ...], *, set_tid: Iterable[int] = ())
     tids = [integer("clone3", "set_tid", tid, "int") for tid in set_tid]
     sys.audit("pysyscall.call", "clone3", (cl_args, tids))
     _warn_of_threads("clone3", _threads())
-    pidfd, ids = ffi.new("int *", -1), ffi.new("int []", tids)
+    pidfd, ids = array("i", [-1]), array("i", tids)
     if args.flags & CloneFlag.CLONE_PIDFD:
         args = args.replace(pidfd=address_of(pidfd))
     if tids:
@@ -194,9 +194,9 @@ def clone3(cl_args: CloneArgs | tuple[Any, ...], *, set_tid: Iterable[int] = ())
     return Child(pid, _told(pidfd, args.flags))
 
 
-def _told(pidfd: Any, flags: int) -> int:
+def _told(pidfd: array[int], flags: int) -> int:
     """The pidfd that the kernel wrote. In the child, which has it not, the kernel wrote nothing."""
-    return int(pidfd[0]) if flags & CloneFlag.CLONE_PIDFD else -1
+    return pidfd[0] if flags & CloneFlag.CLONE_PIDFD else -1
 
 
 def vfork_exec(

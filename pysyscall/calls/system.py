@@ -7,7 +7,7 @@ from operator import index
 from typing import TYPE_CHECKING, SupportsIndex
 
 from pysyscall._fast import KexecSegment
-from pysyscall._raw import ffi
+from pysyscall.calls._arguments import address_of
 from pysyscall.calls._kernel import enter
 
 if TYPE_CHECKING:
@@ -58,13 +58,13 @@ def kexec_load(
             )
         try:
             # Holds the buffer until the call is over.
-            buffer = ffi.from_buffer(part[0])
+            buffer = memoryview(part[0])
+            at = address_of(buffer)
         except (TypeError, BufferError) as error:
             raise type(error)(f"kexec_load() argument {where}: {error}") from None
         buffers.append(buffer)
-        at = int(ffi.cast("uintptr_t", buffer))
         place, room = _word(where, part[1]), _word(where, part[2])
-        array += KexecSegment(at, len(buffer), place, room).to_bytes()
+        array += KexecSegment(at, buffer.nbytes, place, room).to_bytes()
     enter("kexec_load", address, len(parts), array, bits)
 
 
