@@ -7,6 +7,8 @@
 #include "call.h"
 #include "errors.h"
 #include "mapping_calls.h"
+#include "msgbuf.h"
+#include "requests.h"
 #include "state.h"
 #include "structs.h"
 
@@ -124,6 +126,58 @@ convert_option_in(const signature *sig, call *c, room *m, int i, PyObject *value
     c->reg[i] = (long)&m->cells[i];
     set_length(sig, c, m, i, sizeof(int));
     return true;
+}
+
+/* Sets stand side by side after their common length, each as long as the longest. */
+ALWAYS_INLINE bool
+convert_fdset(module_state *state, const signature *sig, call *c, room *m, int i, PyObject *value)
+{
+    int carrier = sig->args[i].length;
+    c->reg[i] = 0;
+    if (value == NULL || value == Py_None)
+        return true;
+    if (!fdset_from(state, sig, i, value, &m->sets, i - carrier - 1, &c->reg[carrier]))
+        return false;
+    c->viewed[i] = true;
+    EACH_ARGUMENT (k) {
+        if (sig->args[k].kind == KIND_FDSET && c->viewed[k])
+            c->reg[k] = (long)(m->sets.masks + (size_t)(k - carrier - 1) * m->sets.bytes);
+    }
+    return true;
+}
+
+ALWAYS_INLINE bool
+convert_msgbuf_out(module_state *state, const signature *sig, call *c, room *m, int i, PyObject *value)
+{
+    long length;
+    if (!convert_count(sig, i, value, &length) || !msgbuf_ready(state))
+        return false;
+    size_t size = sizeof(long) + (size_t)length;
+    if (size <= SCRATCH_BYTES) {
+        c->reg[i] = (long)m->scratch;
+    }
+    else {
+        if (!memory_take_up_to(&m->heap, size))
+            return false;
+        c->reg[i] = (long)m->heap.data;
+        size = m->heap.size;
+    }
+    set_length(sig, c, m, i, (long)(size - sizeof(long)));
+    return true;
+}
+
+ALWAYS_INLINE bool
+convert_pointers(module_state *state, const signature *sig, call *c, room *m, int i, PyObject *value)
+{
+    m->submitted = 0;
+    c->owned[i] = pointers_from(state, sig, i, value, &m->heap);
+    if (c->owned[i] == NULL)
+        return false;
+    c->reg[i] = (long)m->heap.data;
+    set_length(sig, c, m, i, PyTuple_GET_SIZE(c->owned[i]));
+    if (sig->context >= 0)
+        c->viewed[i] = requests_keep(state, sig, i, (uint64_t)c->reg[sig->context], c->owned[i]);
+    return sig->context < 0 || c->viewed[i];
 }
 
 ALWAYS_INLINE bool
@@ -357,13 +411,28 @@ convert(module_state *state, const signature *sig, call *c, room *m, int i, PyOb
         set_length(sig, c, m, i, (long)m->heap.size);
         return true;
     case KIND_TIMESPEC_IN:
-    case KIND_TIMESPEC_INOUT:
         if (a->nullable && (value == NULL || value == Py_None)) {
             c->reg[i] = 0;
             return true;
         }
         c->reg[i] = (long)&m->cells[i];
         return convert_timespec(state, sig, i, value, &m->cells[i].timespec);
+    case KIND_TIME_INOUT:
+        if (a->nullable && (value == NULL || value == Py_None)) {
+            c->reg[i] = 0;
+            return true;
+        }
+        c->reg[i] = (long)&m->cells[i];
+        return convert_time(state, sig, i, value, &m->cells[i].timespec);
+    case KIND_FDSET: return convert_fdset(state, sig, c, m, i, value);
+    case KIND_POINTERS_IN: return convert_pointers(state, sig, c, m, i, value);
+    case KIND_MSGBUF_IN:
+        if (!msgbuf_from(sig, i, value, &m->heap, &number))
+            return false;
+        c->reg[i] = (long)m->heap.data;
+        set_length(sig, c, m, i, number);
+        return true;
+    case KIND_MSGBUF_OUT: return convert_msgbuf_out(state, sig, c, m, i, value);
     case KIND_REMAINING:
         /* Stays negative where the kernel writes nothing, because the Timespec is a time and no duration. */
         m->cells[i].timespec.tv_nsec = -1;
@@ -507,6 +576,15 @@ convert(module_state *state, const signature *sig, call *c, room *m, int i, PyOb
         }
         c->reg[i] = (long)&m->cells[i];
         return sigset_from(sig, i, value, &m->cells[i].mask);
+    case KIND_SIGSET_PACK:
+        if (a->nullable && (value == NULL || value == Py_None)) {
+            c->reg[i] = 0;
+            return true;
+        }
+        m->cells[i].pack.mask = &m->cells[i].pack.own;
+        m->cells[i].pack.size = sizeof(uint64_t);
+        c->reg[i] = (long)&m->cells[i];
+        return sigset_from(sig, i, value, &m->cells[i].pack.own);
     case KIND_SIGSET_OUT:
         m->cells[i].mask = 0;
         c->reg[i] = (long)&m->cells[i];
@@ -587,7 +665,7 @@ convert(module_state *state, const signature *sig, call *c, room *m, int i, PyOb
 
 /* Gives back all that the call holds; what became part of the result has been taken out before. */
 ALWAYS_INLINE void
-release(const signature *sig, call *c, room *m)
+release(module_state *state, const signature *sig, call *c, room *m)
 {
     if (sig->result == RESULT_MAPPING)
         Py_XDECREF(c->made);
@@ -636,6 +714,14 @@ release(const signature *sig, call *c, room *m)
             if (c->viewed[i])
                 messages_release(&m->messages);
             break;
+        case KIND_FDSET: fdsets_release(&m->sets); break;
+        case KIND_POINTERS_IN:
+            if (c->viewed[i])
+                requests_not_submitted(state, (uint64_t)c->reg[sig->context], c->owned[i], m->submitted);
+            Py_XDECREF(c->owned[i]);
+            __attribute__((fallthrough));
+        case KIND_MSGBUF_IN:
+        case KIND_MSGBUF_OUT:
         case KIND_STRUCTS_IN:
         case KIND_STRUCTS_INOUT:
         case KIND_STRUCTS_OUT:

@@ -7,6 +7,7 @@
 #include <limits.h>
 
 #include "convert.h"
+#include "fdsets.h"
 #include "messages.h"
 #include "siginfo.h"
 #include "signature.h"
@@ -38,6 +39,8 @@ typedef struct {
     unsigned char scratch[SCRATCH_BYTES];
     unsigned char address[SOCKADDR_MAX];
     unsigned char nodes[MAX_ARGUMENTS][NODEMASK_BYTES];
+    fdsets sets;
+    long submitted; /* of requests: how many the kernel has taken */
 } room;
 
 static inline long

@@ -289,6 +289,24 @@ convert_timespec(module_state *state, const signature *sig, int i, PyObject *val
     return true;
 }
 
+bool
+convert_time(module_state *state, const signature *sig, int i, PyObject *value, struct timespec *out)
+{
+    if (sig->args[i].type == STRUCT_Timespec)
+        return convert_timespec(state, sig, i, value, out);
+    if (Py_IS_TYPE(value, state->struct_types[STRUCT_Timeval])) {
+        memcpy(out, ((struct_object *)value)->data, sizeof(*out));
+        return true;
+    }
+    if (Py_IS_TYPE(value, state->struct_types[STRUCT_Timespec]))
+        return refuse_type(sig, i, value);
+    if (!convert_timespec(state, sig, i, value, out))
+        return false;
+    /* Microseconds, rounded up; the kernel takes a whole second of them. */
+    out->tv_nsec = (out->tv_nsec + 999) / 1000;
+    return true;
+}
+
 PyObject *
 shorten(PyObject *object, Py_ssize_t length)
 {
@@ -328,6 +346,19 @@ less(struct timespec duration, int64_t nanoseconds)
         duration.tv_nsec += 1000000000;
     }
     return duration.tv_sec >= 0 ? duration : (struct timespec){0, 0};
+}
+
+struct timespec
+less_time(unsigned type, struct timespec duration, int64_t nanoseconds)
+{
+    if (type == STRUCT_Timespec)
+        return less(duration, nanoseconds);
+    /* As the kernel does, whole seconds of microseconds are counted as such. */
+    duration.tv_sec = (time_t)((uint64_t)duration.tv_sec + (uint64_t)(duration.tv_nsec / 1000000));
+    duration.tv_nsec = duration.tv_nsec % 1000000 * 1000;
+    duration = less(duration, nanoseconds);
+    duration.tv_nsec = (duration.tv_nsec + 999) / 1000;
+    return duration;
 }
 
 PyObject *

@@ -23,6 +23,11 @@ typedef union {
     long offset;
     struct iovec vector;
     struct sock_fprog program;
+    struct {
+        const uint64_t *mask;
+        size_t size;
+        uint64_t own;
+    } pack;
     int length;
     uint64_t mask;
     unsigned char bytes[16];
@@ -113,6 +118,9 @@ bool convert_count(const signature *sig, int i, PyObject *value, long *out);
 bool convert_timespec(module_state *state, const signature *sig, int i, PyObject *value,
                       struct timespec *out);
 
+/* The same as the struct that the argument's `type` is, a Timespec or a Timeval. */
+bool convert_time(module_state *state, const signature *sig, int i, PyObject *value, struct timespec *out);
+
 /* `object`, a bytes that nobody else has seen, cut down to `length`; NULL with MemoryError. */
 PyObject *shorten(PyObject *object, Py_ssize_t length);
 
@@ -124,6 +132,8 @@ long milliseconds_until(int64_t deadline);
 int64_t nanoseconds_on(clockid_t clock);
 /* A duration less some nanoseconds, but not below 0. */
 struct timespec less(struct timespec duration, int64_t nanoseconds);
+/* The same of a time in the form of struct `type`. */
+struct timespec less_time(unsigned type, struct timespec duration, int64_t nanoseconds);
 
 /* The result of an out-path, with or without its NUL: str, or bytes where `like` is bytes or a PathLike over bytes. */
 PyObject *path_result(const char *data, Py_ssize_t length, PyObject *like);

@@ -115,6 +115,7 @@ fast_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->signals);
     Py_VISIT(state->message);
     Py_VISIT(state->control_message);
+    Py_VISIT(state->msgbuf);
     return 0;
 }
 
@@ -130,6 +131,7 @@ fast_clear(PyObject *module)
     Py_CLEAR(state->signals);
     Py_CLEAR(state->message);
     Py_CLEAR(state->control_message);
+    Py_CLEAR(state->msgbuf);
     return 0;
 }
 

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 
 #include "convert.h"
@@ -97,6 +98,7 @@ get_one(PyObject *self, const struct_field *field, const unsigned char *at)
     case FIELD_U32: memcpy(&v, at, 4); return PyLong_FromUnsignedLong(v.u32);
     case FIELD_FD:
     case FIELD_S32: memcpy(&v, at, 4); return PyLong_FromLong(v.s32);
+    case FIELD_BUFFER:
     case FIELD_ADDRESS:
     case FIELD_U64: memcpy(&v, at, 8); return PyLong_FromUnsignedLong(v.u64);
     case FIELD_S64: memcpy(&v, at, 8); return PyLong_FromLong(v.s64);
@@ -307,6 +309,97 @@ set_characters(struct_object *object, const struct_field *field, unsigned char *
     return good;
 }
 
+/* A memoryview of one contiguous block. An object that itself holds a buffer is refused: a long chain of such
+ * could not be taken down without much stack. */
+static PyObject *
+view_of(const struct_object *object, const struct_field *field, PyObject *value)
+{
+    PyObject *view = PyMemoryView_FromObject(value);
+    if (view == NULL)
+        return NULL;
+    const Py_buffer *buffer = PyMemoryView_GET_BUFFER(view);
+    bool chained = buffer->obj != NULL && struct_check(buffer->obj)
+                   && ((const struct_object *)buffer->obj)->held != NULL;
+    if (!PyBuffer_IsContiguous(buffer, 'C'))
+        refuse_field(object, field, PyExc_BufferError, "must be one contiguous block of memory");
+    else if (chained)
+        refuse_field(object, field, PyExc_TypeError, "must not be an object that itself holds a buffer");
+    else
+        return view;
+    Py_DECREF(view);
+    return NULL;
+}
+
+/* An array of iovecs and the views that it points at, as one tuple; NULL with an exception. */
+static PyObject *
+views_of(const struct_object *object, const struct_field *field, PyObject *value)
+{
+    PyObject *items = PySequence_Tuple(value);
+    Py_ssize_t count = items != NULL ? PyTuple_GET_SIZE(items) : 0;
+    PyObject *array = PyBytes_FromStringAndSize(NULL, count * (Py_ssize_t)sizeof(struct iovec));
+    PyObject *list = items != NULL && array != NULL ? PyList_New(0) : NULL;
+    bool good = list != NULL && PyList_Append(list, array) == 0;
+    for (Py_ssize_t k = 0; good && k < count; k++) {
+        PyObject *item = PyTuple_GET_ITEM(items, k);
+        PyObject *view = NULL;
+        if (PyObject_CheckBuffer(item))
+            view = view_of(object, field, item);
+        else
+            PyErr_Format(PyExc_TypeError, "%s() field '%s' item %zd must be a bytes-like object, not %s",
+                         object->info->name, field->name, k, Py_TYPE(item)->tp_name);
+        good = view != NULL && PyList_Append(list, view) == 0;
+        if (good)
+            ((struct iovec *)PyBytes_AS_STRING(array))[k] = (struct iovec){
+                PyMemoryView_GET_BUFFER(view)->buf, (size_t)PyMemoryView_GET_BUFFER(view)->len};
+        Py_XDECREF(view);
+    }
+    PyObject *held = good ? PyList_AsTuple(list) : NULL;
+    Py_XDECREF(items);
+    Py_XDECREF(array);
+    Py_XDECREF(list);
+    return held;
+}
+
+/* An address, which stands as it is; or buffers, which the object holds from now on. */
+static bool
+set_buffer(struct_object *object, const struct_field *field, unsigned char *at, PyObject *value)
+{
+    PyObject *held = NULL;
+    if (PyIndex_Check(value)) {
+        if (!set_integer(object, field, at, value))
+            return false;
+    }
+    else {
+        uint64_t address, length;
+        if (PyObject_CheckBuffer(value)) {
+            PyObject *view = view_of(object, field, value);
+            if (view == NULL)
+                return false;
+            address = (uint64_t)PyMemoryView_GET_BUFFER(view)->buf;
+            length = (uint64_t)PyMemoryView_GET_BUFFER(view)->len;
+            held = PyTuple_Pack(1, view);
+            Py_DECREF(view);
+            if (held == NULL)
+                return false;
+        }
+        else if (PyList_Check(value) || PyTuple_Check(value)) {
+            if ((held = views_of(object, field, value)) == NULL)
+                return false;
+            address = (uint64_t)PyBytes_AS_STRING(PyTuple_GET_ITEM(held, 0));
+            length = (uint64_t)PyTuple_GET_SIZE(held) - 1;
+        }
+        else {
+            return refuse_field(object, field, PyExc_TypeError,
+                                "must be an address, a bytes-like object or a sequence of these");
+        }
+        memcpy(at, &address, sizeof(address));
+        memcpy(object->data + field->fraction, &length, sizeof(length));
+    }
+    /* It is the one field of its struct that holds anything. */
+    Py_XSETREF(object->held, held);
+    return true;
+}
+
 /* An int as it is; the address of a buffer, or of a str's bytes with a NUL after them, which the object then holds. */
 static bool
 set_pointer(struct_object *object, const struct_field *field, unsigned char *at, PyObject *value)
@@ -323,18 +416,14 @@ set_pointer(struct_object *object, const struct_field *field, unsigned char *at,
         return false;
     }
     PyObject *source = PyUnicode_Check(value) ? PyUnicode_EncodeFSDefault(value) : Py_NewRef(value);
-    PyObject *view = source != NULL ? PyMemoryView_FromObject(source) : NULL;
+    PyObject *view = source != NULL ? view_of(object, field, source) : NULL;
     Py_XDECREF(source);
     if (view == NULL)
         return false;
-    bool good = PyBuffer_IsContiguous(PyMemoryView_GET_BUFFER(view), 'C')
-                || refuse_field(object, field, PyExc_BufferError, "must be a contiguous buffer");
-    if (good) {
-        memcpy(at, &PyMemoryView_GET_BUFFER(view)->buf, field->size);
-        PyObject *one = PyTuple_Pack(1, view);
-        good = one != NULL && hold(&object->held, one);
-        Py_XDECREF(one);
-    }
+    memcpy(at, &PyMemoryView_GET_BUFFER(view)->buf, field->size);
+    PyObject *one = PyTuple_Pack(1, view);
+    bool good = one != NULL && hold(&object->held, one);
+    Py_XDECREF(one);
     Py_DECREF(view);
     return good;
 }
@@ -349,6 +438,7 @@ set_one(struct_object *object, const struct_field *field, unsigned char *at, PyO
     case FIELD_SUN_PATH: return set_characters(object, field, at, value);
     case FIELD_IPV4:
     case FIELD_IPV6: return set_address(object, field, at, value);
+    case FIELD_BUFFER: return set_buffer(object, field, at, value);
     case FIELD_STRUCT: {
         struct_object *nested = struct_coerce(state_of_object((PyObject *)object), field->nested, value);
         if (nested == NULL) {

@@ -5,6 +5,7 @@
 #include "call.h"
 #include "errors.h"
 #include "generated/numbers.h"
+#include "msgbuf.h"
 #include "records.h"
 #include "state.h"
 #include "structs.h"
@@ -83,6 +84,12 @@ take_out(module_state *state, const signature *sig, call *c, room *m, int i, lon
         return PyBytes_FromStringAndSize((const char *)c->reg[i],
                                          smaller(result, a->length >= 0 ? c->reg[a->length] : a->max));
     case KIND_NAMES_OUT: return names_result((const char *)c->reg[i], result);
+    case KIND_TIME_INOUT:
+        return c->reg[i] != 0 ? struct_from_data(state, a->type, &m->cells[i], sizeof(struct timespec))
+                              : Py_NewRef(Py_None);
+    case KIND_FDSET:
+        return c->viewed[i] ? fdset_result(&m->sets, i - a->length - 1, c->reg[a->length]) : PySet_New(NULL);
+    case KIND_MSGBUF_OUT: return msgbuf_result(state, (const unsigned char *)c->reg[i], result);
     case KIND_SIGSET_OUT: return sigset_result(state, m->cells[i].mask);
     case KIND_SIGINFO_OUT: return siginfo_result(state, m->scratch);
     case KIND_PATH_OUT:
@@ -92,10 +99,6 @@ take_out(module_state *state, const signature *sig, call *c, room *m, int i, lon
         return pages_result((const unsigned char *)c->reg[i], (Py_ssize_t)pages_in(c->reg[a->of]));
     case KIND_CPUSET_OUT: return cpuset_result(m->scratch, result);
     case KIND_SOCKADDR_OUT: return sockaddr_result(state, m->address, m->cells[a->length].length);
-    case KIND_TIMESPEC_INOUT:
-        return c->reg[i] == 0 ? Py_NewRef(Py_None)
-                              : struct_from_data(state, STRUCT_Timespec, &m->cells[i].timespec,
-                                                 sizeof(m->cells[i].timespec));
     case KIND_MSGHDR_OUT: return message_result(state, &m->messages, result);
     case KIND_MMSGHDR_INOUT: return messages_lengths(&m->messages, result);
     case KIND_MMSGHDR_OUT: return messages_result(state, &m->messages, result);
@@ -124,12 +127,14 @@ is_out(enum kind kind)
     case KIND_NAMES_OUT:
     case KIND_SIGSET_OUT:
     case KIND_SIGINFO_OUT:
+    case KIND_TIME_INOUT:
+    case KIND_FDSET:
+    case KIND_MSGBUF_OUT:
     case KIND_PATH_OUT:
     case KIND_CPUSET_OUT:
     case KIND_NODEMASK_OUT:
     case KIND_PAGES_OUT:
     case KIND_SOCKADDR_OUT:
-    case KIND_TIMESPEC_INOUT:
     case KIND_MSGHDR_OUT:
     case KIND_MMSGHDR_INOUT:
     case KIND_MMSGHDR_OUT:
@@ -166,8 +171,9 @@ own_result(module_state *state, const signature *sig, call *c, long result)
 ALWAYS_INLINE PyObject *
 build_result(module_state *state, const signature *sig, call *c, room *m, long result)
 {
-    bool tells = sig->result != RESULT_NONE && sig->result != RESULT_COUNT_OF
-                 && sig->result != RESULT_READY_OF && sig->result != RESULT_SIGNAL_OF;
+    bool tells = sig->result != RESULT_NONE && sig->result != RESULT_STARTED && sig->result != RESULT_ENDED
+                 && sig->result != RESULT_COUNT_OF && sig->result != RESULT_READY_OF
+                 && sig->result != RESULT_SIGNAL_OF;
     int items = tells;
     EACH_ARGUMENT (i)
         items += i < sig->count && comes_back(sig, c, i);

@@ -13,27 +13,27 @@ enum { MAX_ARGUMENTS = 6 };
 
 /* How a Python object becomes a register. */
 enum kind {
-    KIND_INT,            /* an int within [min, max] */
-    KIND_WORD,           /* an int within [0, 2**64 - 1] */
-    KIND_ADDRESS,        /* the same; or a Mapping, or a tuple of one and an offset in it */
-    KIND_MAPPING,        /* a Mapping, that the call takes away */
-    KIND_BREAK,          /* an address at which malloc's memory does not end */
-    KIND_FD,             /* an int, or an object with fileno(); None where `nullable` gives `none` */
-    KIND_PATH,           /* str, bytes or PathLike, in the file-system encoding */
-    KIND_STRING,         /* the same, but no file's name; its length, where one is wanted, counts the NUL */
-    KIND_NAME,           /* the same, with a length that does not */
-    KIND_BYTES_IN,       /* a readable buffer */
-    KIND_BYTES_OUT,      /* an int, for new bytes of that size; or a writable buffer */
-    KIND_STRUCT_IN,      /* a struct object, or a tuple of its fields */
-    KIND_STRUCT_OUT,     /* a new struct object */
-    KIND_STRUCT_INOUT,   /* the same; the kernel changes a copy, which comes back */
-    KIND_STRUCTS_IN,     /* a sequence of struct objects or tuples */
-    KIND_STRUCTS_INOUT,  /* the same; the kernel changes copies, which come back */
-    KIND_STRUCTS_OUT,    /* an int: the most elements wanted */
-    KIND_RECORDS_OUT,    /* an int: the bytes to fill with records that tell their own length */
-    KIND_TIMESPEC_IN,    /* seconds (int or float) or a Timespec */
-    KIND_TIMESPEC_INOUT, /* the same; comes back as the kernel has changed it */
-    KIND_REMAINING,      /* where the kernel writes what is left of the Timespec in argument `of` */
+    KIND_INT,           /* an int within [min, max] */
+    KIND_WORD,          /* an int within [0, 2**64 - 1] */
+    KIND_ADDRESS,       /* the same; or a Mapping, or a tuple of one and an offset in it */
+    KIND_MAPPING,       /* a Mapping, that the call takes away */
+    KIND_BREAK,         /* an address at which malloc's memory does not end */
+    KIND_FD,            /* an int, or an object with fileno(); None where `nullable` gives `none` */
+    KIND_PATH,          /* str, bytes or PathLike, in the file-system encoding */
+    KIND_STRING,        /* the same, but no file's name; its length, where one is wanted, counts the NUL */
+    KIND_NAME,          /* the same, with a length that does not */
+    KIND_BYTES_IN,      /* a readable buffer */
+    KIND_BYTES_OUT,     /* an int, for new bytes of that size; or a writable buffer */
+    KIND_STRUCT_IN,     /* a struct object, or a tuple of its fields */
+    KIND_STRUCT_OUT,    /* a new struct object */
+    KIND_STRUCT_INOUT,  /* the same; the kernel changes a copy, which comes back */
+    KIND_STRUCTS_IN,    /* a sequence of struct objects or tuples */
+    KIND_STRUCTS_INOUT, /* the same; the kernel changes copies, which come back */
+    KIND_STRUCTS_OUT,   /* an int: the most elements wanted */
+    KIND_RECORDS_OUT,   /* an int: the bytes to fill with records that tell their own length */
+    KIND_TIMESPEC_IN,   /* seconds (int or float) or a Timespec */
+    KIND_TIME_INOUT,    /* the same, or a Timeval, as `type` says; what is left of it comes back */
+    KIND_REMAINING,     /* where the kernel writes what is left of the Timespec in argument `of` */
     KIND_CELLS_IN,    /* `items` integers of `size` bytes within [min, max]: an int, or an iterable of them */
     KIND_CELLS_OUT,   /* `items` integers of `size` bytes */
     KIND_CELLS_INOUT, /* the same; the kernel changes copies, which come back */
@@ -56,6 +56,11 @@ enum kind {
     KIND_SIGSET_OUT,
     KIND_SIGINFO_IN, /* an object of one of the Siginfo structs */
     KIND_SIGINFO_OUT,
+    KIND_SIGSET_PACK, /* the same, behind a pointer to a pointer and a size */
+    KIND_FDSET,       /* an iterable of descriptors; those left by the kernel come back */
+    KIND_POINTERS_IN, /* a sequence of struct objects, as an array of their addresses */
+    KIND_MSGBUF_IN,   /* a tuple of a type and a readable buffer */
+    KIND_MSGBUF_OUT,  /* an int: the most bytes wanted */
     KIND_SOCKADDR_IN, /* a socket-address object */
     KIND_SOCKADDR_OUT,
     KIND_TEXT_OUT,      /* up to `max` bytes that end with a NUL: str */
@@ -86,6 +91,8 @@ enum result {
     RESULT_NICE,     /* 20 less the number: the kernel keeps getpriority's result positive */
     RESULT_FD,       /* an int to close if the result can't be handed over */
     RESULT_ENUM,     /* a member of `enumeration` */
+    RESULT_STARTED,  /* EINPROGRESS is success */
+    RESULT_ENDED,    /* the context has ended, and all requests in it */
     RESULT_TRUE,     /* 0 is True: a question that only an error answers with no */
     RESULT_COUNT_OF, /* the length of out-argument `result_of` */
     RESULT_SIGNAL,
@@ -167,6 +174,8 @@ typedef struct {
     int8_t clock;    /* EINTR_REMAINING: the argument that names the sleep's clock, or -1 */
     int8_t relative; /* EINTR_REMAINING: the argument that is a Timespec to measure anew, or -1 */
     int8_t timeout;  /* EINTR_REMAINING: the argument that is a time-out in ms, or -1 */
+    int8_t mask;     /* EINTR_REMAINING: the signal mask that makes it EINTR_RAISE if given, or -1 */
+    int8_t context;  /* the argument that is a context of asynchronous requests, or -1 */
     enum vdso vdso;
     const place *place; /* where the value that stands as an argument is; NULL for arguments themselves */
     argument args[MAX_ARGUMENTS];

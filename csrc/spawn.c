@@ -102,6 +102,6 @@ spawn(const signature *execve, PyObject *module, PyObject *const *args, Py_ssize
     else
         result = PyLong_FromLong(pid);
 done:
-    release(&sig, &c, &m);
+    release(state_of(module), &sig, &c, &m);
     return result;
 }

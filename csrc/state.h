@@ -8,6 +8,17 @@
 #include "generated/struct_index.h"
 #include "structs.h"
 
+enum { REQUEST_BUCKETS = 64 };
+
+/* The asynchronous requests under way, in lists by address. */
+typedef struct {
+    struct request *buckets[REQUEST_BUCKETS];
+    uint64_t submitted; /* so far: the number of each */
+#ifdef Py_GIL_DISABLED
+    PyMutex lock;
+#endif
+} request_table;
+
 typedef struct module_state {
     PyObject *module;                         /* borrowed: the module that this state belongs to */
     PyTypeObject *struct_types[STRUCT_COUNT]; /* NULL until one is first needed */
@@ -17,6 +28,8 @@ typedef struct module_state {
     PyObject *signals;                       /* members of Signal by number; NULL until first needed */
     PyTypeObject *message, *control_message; /* NULL until a call has to do with messages */
     PyObject *fileno, *fspath; /* names of methods, interned: the cache of attributes goes by identity */
+    PyObject *msgbuf;          /* the class Msgbuf; NULL until it is first needed */
+    request_table requests;
 } module_state;
 
 static inline module_state *

@@ -178,8 +178,9 @@ field_named(const struct_info *info, PyObject *name)
     return NULL;
 }
 
+/* Sets the buffers among the changes, or all else. */
 static bool
-set_by_name(struct_object *object, PyObject *changes)
+set_some_by_name(struct_object *object, PyObject *changes, bool buffers)
 {
     PyObject *name, *value;
     Py_ssize_t position = 0;
@@ -187,12 +188,20 @@ set_by_name(struct_object *object, PyObject *changes)
         const struct_field *field = field_named(object->info, name);
         /* Converting it may run code that takes it out of the dict. */
         Py_INCREF(value);
-        bool good = field != NULL && field_set(object, field, value);
+        bool good =
+            field != NULL && ((field->type == FIELD_BUFFER) != buffers || field_set(object, field, value));
         Py_DECREF(value);
         if (!good)
             return false;
     }
     return true;
+}
+
+/* Buffers first: they set their length too, unless it is given. */
+static bool
+set_by_name(struct_object *object, PyObject *changes)
+{
+    return set_some_by_name(object, changes, true) && set_some_by_name(object, changes, false);
 }
 
 /* Whether setting a field decides where the object ends. */
@@ -299,9 +308,23 @@ struct_to_bytes(PyObject *self, PyObject *Py_UNUSED(ignored))
     return PyBytes_FromStringAndSize((const char *)object->data, object->size);
 }
 
+/* Whether the kernel uses what the object holds after the call: a copy that doesn't hold it would be wrong then. */
+static bool
+holds_for_later(const struct_info *info)
+{
+    for (unsigned k = 0; k < info->count; k++)
+        if (info->fields[k].type == FIELD_BUFFER)
+            return true;
+    return false;
+}
+
 static PyObject *
 struct_reduce(PyObject *self, PyObject *ignored)
 {
+    const struct_object *object = (const struct_object *)self;
+    if (object->held != NULL && holds_for_later(object->info))
+        return PyErr_Format(PyExc_TypeError, "cannot copy or pickle %s: it holds a buffer; use replace()",
+                            object->info->name);
     PyObject *make = PyObject_GetAttrString((PyObject *)Py_TYPE(self), "from_bytes");
     return make != NULL ? Py_BuildValue("N(N)", make, struct_to_bytes(self, ignored)) : NULL;
 }

@@ -26,6 +26,7 @@ enum field_type {
     FIELD_IPV6,
     FIELD_SUN_PATH,    /* str; bytes where it is abstract; ends where the object does */
     FIELD_TAIL,        /* bytes that end where the object does */
+    FIELD_BUFFER,      /* u64: an address, or a buffer or several that the object then holds */
     FIELD_STRUCT,      /* another struct inside this one */
     FIELD_SECONDS,     /* float from two fields; not stored */
     FIELD_NANOSECONDS, /* int from two fields; not stored */
@@ -39,7 +40,7 @@ typedef struct {
     uint16_t size;       /* of one element */
     uint16_t items;      /* more than 1: a tuple */
     uint16_t nested;     /* FIELD_STRUCT: which one */
-    uint16_t fraction;   /* offset of the nanoseconds or microseconds */
+    uint16_t fraction;   /* offset of the nanoseconds or microseconds; FIELD_BUFFER: of its length, a u64 */
     uint32_t per_second; /* 1000000000 or 1000000 */
     bool wide_fraction;  /* the fraction has 64 bits, not 32 */
 } struct_field;

@@ -52,12 +52,14 @@ prepare_repeat(const signature *sig, call *c, room *m, int64_t deadline, const s
     int64_t interrupted = sig->eintr == EINTR_REMAINING ? nanoseconds_on(sleep_clock(sig, c)) : 0;
     if (PyErr_CheckSignals() < 0 || sig->eintr == EINTR_RAISE)
         return false;
+    if (sig->mask >= 0 && c->reg[sig->mask] != 0)
+        return false;
     if (sig->eintr == EINTR_REMAINING) {
         if (sig->timeout >= 0 && deadline != 0)
             c->reg[sig->timeout] = milliseconds_until(deadline);
         if (sig->relative >= 0 && c->reg[sig->relative] != 0)
-            m->cells[sig->relative].timespec =
-                less(watch->duration, nanoseconds_on(CLOCK_MONOTONIC) - watch->started);
+            m->cells[sig->relative].timespec = less_time(sig->args[sig->relative].type, watch->duration,
+                                                         nanoseconds_on(CLOCK_MONOTONIC) - watch->started);
         EACH_ARGUMENT (i) {
             if (i < sig->count && sig->args[i].kind == KIND_REMAINING && m->cells[i].timespec.tv_nsec >= 0)
                 m->cells[sig->args[i].of].timespec =
@@ -103,6 +105,39 @@ grow(const signature *sig, call *c, room *m, long result)
         return true;
     }
     return false;
+}
+
+/* What the kernel's answer means where it is not what it seems. */
+ALWAYS_INLINE long
+understood(const signature *sig, const call *c, const room *m, long result)
+{
+    if (sig->result == RESULT_STARTED && result == -EINPROGRESS)
+        return 0;
+    EACH_ARGUMENT (i) {
+        /* The kernel looks at no descriptor above all that were ever open, and leaves its bit as it was. */
+        if (i < sig->count && sig->args[i].kind == KIND_FDSET && result >= 0
+            && fdsets_total(&m->sets, c->reg[sig->args[i].length]) > result)
+            return -EBADF;
+    }
+    return result;
+}
+
+/* Asynchronous requests: which are under way now, and which no longer. */
+ALWAYS_INLINE void
+settle_requests(module_state *state, const signature *sig, const call *c, room *m, long result,
+                uint64_t submitted)
+{
+    if (sig->context < 0)
+        return;
+    uint64_t context = (uint64_t)c->reg[sig->context];
+    if (sig->result == RESULT_ENDED)
+        requests_ended(state, context, submitted);
+    EACH_ARGUMENT (i) {
+        if (i < sig->count && sig->args[i].kind == KIND_POINTERS_IN)
+            m->submitted = result;
+        if (i < sig->count && sig->args[i].kind == KIND_STRUCTS_OUT)
+            requests_done(state, context, (const unsigned char *)c->reg[i], result);
+    }
 }
 
 /* After ECONNABORTED: a socket of a family without addresses has them asked for no more. That of AF_ALG is
@@ -191,6 +226,7 @@ trampoline(const signature *sig, PyObject *module, PyObject *const *args, Py_ssi
     call c;
     room m;
     m.heap.origin = MEMORY_NONE;
+    m.sets.masks = NULL;
     c.made = NULL;
     EACH_ARGUMENT (i) {
         c.owned[i] = NULL;
@@ -217,6 +253,7 @@ trampoline(const signature *sig, PyObject *module, PyObject *const *args, Py_ssi
     stopwatch watch = {0};
     if (sig->eintr == EINTR_REMAINING && sig->relative >= 0 && c.reg[sig->relative] != 0)
         watch = (stopwatch){nanoseconds_on(CLOCK_MONOTONIC), m.cells[sig->relative].timespec};
+    uint64_t submitted = sig->result == RESULT_ENDED ? requests_submitted(state) : 0;
     long result;
     for (;;) {
         if (sig->blocks) {
@@ -227,6 +264,7 @@ trampoline(const signature *sig, PyObject *module, PyObject *const *args, Py_ssi
         else {
             result = enter_kernel(sig, &c);
         }
+        result = understood(sig, &c, &m, result);
         if (sig->result == RESULT_BREAK && c.reg[0] != 0 && result != c.reg[0])
             result = -ENOMEM;
         if (__builtin_expect(!syscall_failed(result), 1)) {
@@ -255,16 +293,17 @@ trampoline(const signature *sig, PyObject *module, PyObject *const *args, Py_ssi
             goto fail;
         }
     }
+    settle_requests(state, sig, &c, &m, result, submitted);
     if (changes_mappings(sig) && !mappings_end(sig, &c, result))
         goto fail;
     PyObject *object = build_result(state, sig, &c, &m, result);
     if (__builtin_expect(object == NULL, 0))
         close_unreturned(sig, &m, result);
-    release(sig, &c, &m);
+    release(state, sig, &c, &m);
     return object;
 
 fail:
-    release(sig, &c, &m);
+    release(state, sig, &c, &m);
     return NULL;
 }
 

@@ -205,6 +205,15 @@ class Call:
             yield text(value)
 
     @property
+    def mask(self) -> int:
+        """The signal mask which, where it is given, makes a signal end the wait; or -1."""
+        for value in self.values:
+            masks = value.kind.word in ("sigset", "sigset_argpack") and value.kind.optional
+            if self.eintr == "remaining" and masks:
+                return value.index
+        return -1
+
+    @property
     def outs(self) -> tuple[Value, ...]:
         """The arguments that come back, in order."""
         return tuple(value for value in self.values if value.rule.returns and value.rule.pointer)
@@ -519,7 +528,8 @@ class _Reader:
             length = signature.index(kind.count)
         else:
             for j, other in enumerate(signature.arguments):
-                if other.kind.word == "size of" and other.kind.operand == argument.name:
+                sized = other.kind.word in ("size of", "tail of")
+                if sized and other.kind.operand == argument.name:
                     length = j
         parameter = argument.name if rule.annotation else ""
         condition = argument.condition

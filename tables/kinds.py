@@ -94,6 +94,8 @@ WORDS: dict[str, Rule] = {
     "id": _word("an int", range=S32),
     "dev": _word("an int", cell="u64", shown="major:minor"),
     "msec": _word("an int of milliseconds", annotation="int | None", range=S32, none=-1),
+    # A context of asynchronous requests: what is submitted to it is kept until it has ended.
+    "aio": _word("an int", range=U64, cell="u64"),
     # A `size` right after it is the length of the memory, and a Mapping must be as long; after
     # `address?`, where new memory shall go, it is not.
     "address": _word(
@@ -274,7 +276,15 @@ POINTERS: dict[tuple[str, str], Rule] = {
         "seconds (an int or a float) or a Timespec",
         annotation="float | Timespec",
         returns="Timespec | None",
-        engine="KIND_TIMESPEC_INOUT",
+        engine="KIND_TIME_INOUT",
+        copied="both",
+        shown="struct",
+    ),
+    ("timeval", "inout"): Rule(
+        "seconds (an int or a float) or a Timeval",
+        annotation="float | Timeval",
+        returns="Timeval | None",
+        engine="KIND_TIME_INOUT",
         copied="both",
         shown="struct",
     ),
@@ -308,7 +318,11 @@ POINTERS: dict[tuple[str, str], Rule] = {
     ),
     # A pointer to a pointer to a set and its size: where a sixth argument has to be two.
     ("sigset_argpack", "in"): Rule(
-        "an iterable of signals", annotation="Iterable[int]", copied="entry", shown="sigset"
+        "an iterable of signals",
+        annotation="Iterable[int]",
+        engine="KIND_SIGSET_PACK",
+        copied="entry",
+        shown="sigset",
     ),
     ("argv", ""): Rule(
         "a sequence of str or bytes",
@@ -338,13 +352,15 @@ POINTERS: dict[tuple[str, str], Rule] = {
     ("msgbuf", "in"): Rule(
         "a tuple of a type and a bytes-like object",
         annotation="tuple[int, ReadableBuffer]",
+        engine="KIND_MSGBUF_IN",
         copied="entry",
         shown="msgbuf",
     ),
     ("msgbuf", "out"): Rule(
-        "an int",
+        "an int (how many bytes)",
         annotation="int",
         returns="Msgbuf",
+        engine="KIND_MSGBUF_OUT",
         copied="exit",
         shown="msgbuf",
     ),
@@ -379,6 +395,7 @@ POINTERS: dict[tuple[str, str], Rule] = {
         "an iterable of descriptors",
         annotation=f"Iterable[{_FD_LIKE}]",
         returns="set[int]",
+        engine="KIND_FDSET",
         copied="both",
         shown="set",
         counted=True,
@@ -422,6 +439,7 @@ BULK = frozenset(
         *("RECORDS_OUT", "DATA_OUT", "NAMES_OUT", "PATH_OUT", "CPUSET_IN", "CPUSET_OUT"),
         *("TEXT_OUT", "FPROG_IN", "SEMVALS_IN", "SEMVALS_OUT", "SIGINFO_OUT"),
         *("REGSET_IN", "REGSET_OUT", "ANY", "PAGES_OUT"),
+        *("POINTERS_IN", "MSGBUF_IN", "MSGBUF_OUT"),
     )
 )
 VECTORS = frozenset(("KIND_IOVEC_IN", "KIND_IOVEC_OUT"))
@@ -448,6 +466,10 @@ RESULTS: dict[str, str] = {
     "none": "RESULT_NONE",
     "never": "RESULT_NONE",
     "true": "RESULT_TRUE",
+    # How many bits of the sets are set: they tell more.
+    "ready": "RESULT_NONE",
+    "started": "RESULT_STARTED",
+    "ended": "RESULT_ENDED",
     "fd": "RESULT_FD",
     **dict.fromkeys(("int", "count", "pid", "tid", "uid", "gid", "off", "FileMode"), "RESULT_INT"),
     "count of": "RESULT_COUNT_OF",
@@ -461,6 +483,9 @@ RESULTS: dict[str, str] = {
     **dict.fromkeys(("twice", "by", "errno32"), ""),
 }
 """What the result register means, and what the C engine makes of it (empty: a wrapper does it)."""
+
+SILENT = frozenset({"none", "ready", "started", "ended", "count of", "ready of", "signal of"})
+"""Results of which Python gets nothing beside the out-arguments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -611,6 +636,7 @@ def rule_of(kind: Kind, names: Names) -> Rule:
             f"a sequence of {kind.operand}",
             annotation=f"Iterable[{kind.operand}]" if kind.direction == "in" else "",
             returns=f"list[{kind.operand}]" if kind.direction == "out" else "",
+            engine="KIND_POINTERS_IN" if (kind.word, copied) == ("pointers", "entry") else "",
             pointer=True,
             copied=copied,
             shown="structs",

@@ -2,6 +2,7 @@
 
 A field is written `type[items] Enum`: the enumeration tells how the value is shown. Offsets follow
 from the order by the C ABI's rules. Fields that begin with `__` are padding: kept, never shown.
+`buffer length` is the address of a buffer that the object holds, whose size goes to field `length`.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ _TYPES = {
     "be16": ("FIELD_BE16", 2, 2, "int"),
     "be32": ("FIELD_BE32", 4, 4, "int"),
     "fd": ("FIELD_FD", 4, 4, "int"),
+    "buffer": ("FIELD_BUFFER", 8, 8, "int"),
     "ipv4": ("FIELD_IPV4", 4, 4, "str"),
     "ipv6": ("FIELD_IPV6", 16, 4, "str"),
 }
@@ -63,6 +65,8 @@ class Field:
     python: str
     c_name: str
     """The C member, for the compiled check; empty where there is none."""
+    length: str = ""
+    """Of a buffer: the field that gets its size."""
 
     @property
     def holds(self) -> bool:
@@ -230,6 +234,11 @@ def _fields(
         if match is None:
             raise TableError(f"field {name}: '{text}' is not `type[items] Enum`")
         word, count, enum = match[1], int(match[2] or 0), match[3] or ""
+        length = ""
+        if word == "buffer":
+            length, enum = enum, "address"
+            if length not in body:
+                raise TableError(f"field {name}: there is no field '{length}' for its length")
         if enum and enum not in enums and enum not in _SHOWN:
             raise TableError(f"field {name}: there is no enumeration '{enum}'")
         if word in structs:
@@ -250,7 +259,8 @@ def _fields(
         items = count or 1
         if items > 1:
             python = f"tuple[{python}, ...]"
-        yield Field(name, word, engine, offset, size, items, enum, python, c_names.get(name, name))
+        c_name = c_names.get(name, name)
+        yield Field(name, word, engine, offset, size, items, enum, python, c_name, length)
         offset += size * items
 
 

@@ -17,15 +17,18 @@ from itertools import chain
 from operator import or_
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import memory_samples
 from tracee import (
     AtLeast,
+    Bits,
     Expectation,
     Header,
     Headers,
+    Packed,
     Pointer,
+    Pointers,
     Program,
     Segments,
     Strings,
@@ -38,11 +41,16 @@ from pysyscall._raw import ffi
 from tables import kinds, structs
 from tables.calls import Call, Table, Value
 
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
 PATH_MAX = 4096
 SOCKADDR_STORAGE = 128
 SIGSET = 8
 NODES = 1024
 CELLS = {"s32": "i", "u32": "I", "s64": "q", "u64": "Q"}
+MESSAGE = pysyscall.Msgbuf
+"""Loaded here, so that no call has to load it on its way."""
 OMITTED = object()
 """Stands for an argument that Python does not give."""
 
@@ -123,7 +131,7 @@ def bitmask(numbers: Iterable[int]) -> bytes:
     return mask.to_bytes(8 * ((mask.bit_length() - 1) // 64 + 1), "little")
 
 
-def address_of(buffer: bytearray | memoryview) -> int:
+def address_of(buffer: ReadableBuffer) -> int:
     return int(ffi.cast("uintptr_t", ffi.from_buffer(buffer)))
 
 
@@ -177,7 +185,7 @@ class Sampler:
                 found = self._programs(value)
             case "iovec", direction if kind.count == "1":
                 found = self._regsets(value, direction)
-            case (("len" | "size of"), _):
+            case (("len" | "size of" | "tail of"), _):
                 return []
             case (("const" | "null"), _):
                 return [Sample(OMITTED, Word(value.fallback))]
@@ -211,6 +219,16 @@ class Sampler:
                 )
             case "timespec", ("in" | "inout"):
                 found = self._timespecs(value)
+            case "timeval", "inout":
+                found = self._timevals(value)
+            case "fdset", "inout":
+                found = self._fdsets(value)
+            case "sigset_argpack", "in":
+                found = map(self._packed, ({1, 15}, [64], ()))
+            case "msgbuf", direction:
+                found = self._messages(value, direction)
+            case "pointers", "in":
+                found = self._pointers(value)
             case "sigset", "in":
                 found = map(self._sigset, ({1, 15}, [64], range(1, 65), (), iter((2, 2, 33))))
             case "sigset", "out":
@@ -396,7 +414,47 @@ class Sampler:
             (-0.25, -1, 750_000_000),
             (2**62, 2**62, 0),
         ):
-            yield Sample(given, Pointer(struct.pack("qq", seconds, nanoseconds), align=8))
+            room = 16 if value.kind.direction == "inout" else 0
+            content = struct.pack("qq", seconds, nanoseconds)
+            yield Sample(given, Pointer(content, room, align=8))
+
+    def _timevals(self, value: Value) -> Iterator[Sample]:
+        for given, seconds, microseconds in (
+            (7 + value.index, 7 + value.index, 0),
+            (2.5, 2, 500_000),
+            (1e-9, 0, 1),
+            (pysyscall.Timeval(3, 4), 3, 4),
+        ):
+            content = struct.pack("qq", seconds, microseconds)
+            yield Sample(given, Pointer(content, 16, align=8))
+
+    def _fdsets(self, value: Value) -> Iterator[Sample]:
+        for fds in ((value.index, 70), (), (0, 1023), (1024,), (5, 63, 64, 50_000)):
+            bits = Bits(frozenset(fds), value.length)
+            yield Sample(set(fds), bits, max(fds, default=-1) + 1)
+        given = (fd for fd in (File(9), Index(3), 3))
+        yield Sample(given, Bits(frozenset({3, 9}), value.length), 10)
+
+    def _packed(self, signals: Iterable[int]) -> Sample:
+        mask = sum(1 << number - 1 for number in signals)
+        return Sample(signals, Packed(mask.to_bytes(SIGSET, "little")))
+
+    def _messages(self, value: Value, direction: str) -> Iterator[Sample]:
+        if direction == "in":
+            for kind, text in ((1, b"text"), (2**63 - 1, bytearray(9000)), (-1, b"")):
+                content = struct.pack("q", kind) + text
+                yield Sample((kind, text), Pointer(content, align=8), len(text))
+        else:
+            for size in (100 + value.index, 0, 4088, 4089, 70_000):
+                yield Sample(size, Pointer(size=size + 8, align=8), size)
+
+    def _pointers(self, value: Value) -> Iterator[Sample]:
+        assert value.struct is not None
+        cls = getattr(pysyscall, value.struct.name)
+        objects = [cls.from_bytes(filled(value.struct, value.index + k)) for k in range(30)]
+        for given in (objects[:2], tuple(objects), []):
+            items = tuple(Pointer(bytes(o), address=address_of(o)) for o in given)
+            yield Sample(given, Pointers(items), len(given))
 
     def _sigset(self, signals: Iterable[int]) -> Sample:
         held = list(signals)
@@ -613,9 +671,14 @@ class Sampler:
             elif samples[value.index]:
                 made[value.index] = samples[value.index][0]
         registers: dict[int, Expectation] = {i: sample.register for i, sample in made.items()}
+        lengths: dict[int, int | Expectation] = {}
         for i, sample in made.items():
             if (carrier := call.values[i].length) >= 0:
-                registers[carrier] = length_register(call.values[carrier], sample.length)
+                other = lengths.get(carrier, 0)
+                both = isinstance(other, int) and isinstance(sample.length, int)
+                lengths[carrier] = max(other, sample.length) if both else sample.length
+        for carrier, length in lengths.items():
+            registers[carrier] = length_register(call.values[carrier], length)
         for option in call.options:
             room = choice[option.index].given if option.index in choice else option.fallback
             message = next(

@@ -40,6 +40,12 @@ needs_waitv = pytest.mark.skipif(
 )
 
 
+needs_requeue = pytest.mark.skipif(
+    lacks(lambda: pysyscall.futex_requeue([FutexWaitv(), FutexWaitv()], 0, 0, 0)),
+    reason="the kernel has no futex_requeue",
+)
+
+
 class Word:
     """A 32-bit word, and its address."""
 
@@ -194,3 +200,47 @@ def test_refusals(call: Callable[[], object], error: int) -> None:
     with pytest.raises(OSError) as caught:
         call()
     assert caught.value.errno == error
+
+
+# futex_requeue
+
+
+@needs_requeue
+def test_requeue_hands_waiters_on() -> None:
+    """Three that wait on the first word are handed on to the second, and two of them back."""
+    first, second = Word(5), Word(7)
+    pairs = [waiting(lambda: pysyscall.futex_wait(first.address, 5)) for _ in range(3)]
+    flags = FUTEX2_SIZE_U32
+    waiters = [FutexWaitv(5, first.address, flags), (7, second.address, flags)]
+    moved = 0
+    until = time.monotonic() + 60
+    while moved < 3 and time.monotonic() < until:
+        moved += pysyscall.futex_requeue(waiters, 0, 0, 2**31 - 1)
+    assert moved == 3
+    assert pysyscall.futex_wake(first.address, nr=10) == 0
+    back = list(reversed(waiters))
+    assert pysyscall.futex_requeue(back, 0, nr_wake=1, nr_requeue=1) == 2
+    assert pysyscall.futex_wake(second.address, nr=10) == 1
+    assert pysyscall.futex_wake(first.address, nr=10) == 1
+    for thread, told in pairs:
+        thread.join(60)
+        assert told == [None]
+
+
+@needs_requeue
+@pytest.mark.parametrize(("value", "flags", "number"), [(4, 0, errno.EAGAIN), (5, 1, errno.EINVAL)])
+def test_refusals_of_requeue(value: int, flags: int, number: int) -> None:
+    word = Word(5)
+    waiter = FutexWaitv(value, word.address, FUTEX2_SIZE_U32)
+    with pytest.raises(OSError) as caught:
+        pysyscall.futex_requeue([waiter, waiter], flags, 1, 1)
+    assert caught.value.errno == number
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_requeue_takes_two(count: int) -> None:
+    """The kernel reads two without being told a length."""
+    with pytest.raises(
+        ValueError, match=rf"futex_requeue\(\) argument 'waiters' must hold 2 items, not {count}"
+    ):
+        pysyscall.futex_requeue([FutexWaitv()] * count, 0, 1, 1)

@@ -11,7 +11,19 @@ from typing import Any
 import pytest
 from samples import Sampler, address_of
 from samples_of_wrapped import MAKERS, cases_of_wrapped
-from tracee import Expectation, NotMade, Pointer, Strings, Vector, Word, answered, compare, stopped
+from tracee import (
+    Expectation,
+    NotMade,
+    Packed,
+    Pointer,
+    Pointers,
+    Strings,
+    Vector,
+    Word,
+    answered,
+    compare,
+    stopped,
+)
 
 import pysyscall
 from pysyscall import Sysno, raw
@@ -125,6 +137,13 @@ def test_call(call: Call) -> None:
         (0, "getxattr", ("f", "user.a"), "b''"),
         (0, "listxattr", ("f",), "[]"),
         (0, "epoll_wait", (3, 5), "[]"),
+        (2, "select", ([3], (), [70], 5), "({3}, set(), {70}, Timeval(tv_sec=5, tv_usec=0))"),
+        (1, "select", ([3], (), [70], 5), "OSError: [Errno 9] "),
+        (0, "select", (), "(set(), set(), set(), None)"),
+        (1, "pselect6", ([], [1024]), "(set(), {1024}, set(), None)"),
+        (-115, "io_cancel", (1, pysyscall.Iocb()), "None"),
+        (-115, "io_destroy", (1,), "BlockingIOError: [Errno 115] "),
+        (1, "io_submit", (1, [pysyscall.Iocb()] * 2), "1"),
         (0, "listns", ((),), "[]"),
         (2, "listns", ((),), "["),
         (0, "getdents64", (3,), "[]"),
@@ -140,6 +159,10 @@ def test_result(result: int, name: str, args: tuple[object, ...], expected: str)
 
 
 OWN = bytearray(8)
+REQUEST = pysyscall.Iocb(1, 4, OWN)
+REQUEST_AT = Pointer(
+    struct.pack("QIiHhIQQ24x", 0, 0, 0, 1, 0, 4, address_of(OWN), 8), address=address_of(REQUEST)
+)
 
 
 BY_HAND = [
@@ -199,6 +222,28 @@ BY_HAND = [
     ),
     ("utimensat", (3,), 280, six(3)),
     ("landlock_create_ruleset", (None, 1), 444, six(0, 0, 1)),
+    (
+        "select",
+        ([3], None, {64}, 1.5),
+        23,
+        six(
+            65,
+            Pointer(b"\x08" + bytes(15), size=16),
+            0,
+            Pointer(bytes(8) + b"\1" + bytes(7), size=16),
+            Pointer(struct.pack("qq", 1, 500_000), size=16),
+        ),
+    ),
+    (
+        "pselect6",
+        ((), None, None, 0, [2]),
+        270,
+        six(0, Pointer(), 0, 0, Pointer(bytes(16), size=16), Packed(b"\2" + bytes(7))),
+    ),
+    ("msgsnd", (7, (5, b"ab")), 69, six(7, Pointer(b"\5" + bytes(7) + b"ab"), 2, 0)),
+    ("msgrcv", (7, 100, -3), 70, six(7, Pointer(size=108), 100, -3, 0)),
+    ("io_submit", (2**64 - 1, [REQUEST]), 209, six(-1, 1, Pointers((REQUEST_AT,)))),
+    ("io_cancel", (9, REQUEST), 210, six(9, REQUEST_AT, 0)),
     ("mseal", (2**64 - 4096, 4096), 462, six(-4096, 4096)),
     (
         "adjtimex",

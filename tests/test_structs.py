@@ -313,7 +313,7 @@ def test_addresses_of_parts_are_held_too() -> None:
 def test_addresses_of_buffers_with_gaps() -> None:
     wrong = memoryview(b"abcdef")[::2]
     with pytest.raises(
-        BufferError, match=r"BpfObj\(\) field 'pathname' must be a contiguous buffer"
+        BufferError, match=r"BpfObj\(\) field 'pathname' must be one contiguous block"
     ):
         pysyscall.BpfObj(pathname=wrong)
 

@@ -501,6 +501,63 @@ class Strings:
         return 0
 
 
+@dataclass(frozen=True)
+class Pointers:
+    """The address of an array of addresses."""
+
+    items: tuple[Pointer, ...]
+
+    def complaint(self, word: int, stop: Stop) -> str:
+        array = stop.read(word, 8 * len(self.items))
+        if word % 8 or len(array) < 8 * len(self.items):
+            return f"is {word:#x}, where no array of {len(self.items)} pointers can be"
+        for k, (item, (address,)) in enumerate(
+            zip(self.items, struct.iter_unpack("Q", array), strict=True)
+        ):
+            if complaint := item.complaint(address, stop):
+                return f"[{k}] {complaint}"
+        return ""
+
+    def room(self, word: int, stop: Stop) -> int:
+        return 0
+
+
+@dataclass(frozen=True)
+class Bits:
+    """The address of a mask of whole words, which the kernel writes to as well."""
+
+    numbers: frozenset[int]
+    count: int
+    """The register that says how many bits it has."""
+
+    def complaint(self, word: int, stop: Stop) -> str:
+        size = self.room(word, stop)
+        mask = sum(1 << number for number in self.numbers).to_bytes(max(size, 8), "little")
+        return Pointer(mask[:size], size, align=8).complaint(word, stop)
+
+    def room(self, word: int, stop: Stop) -> int:
+        return (stop.registers[self.count] + 63) // 64 * 8
+
+
+@dataclass(frozen=True)
+class Packed:
+    """The address of an address and a size: of a signal mask."""
+
+    content: bytes
+
+    def complaint(self, word: int, stop: Stop) -> str:
+        pair = stop.read(word, 16)
+        if word % 8 or len(pair) < 16:
+            return f"is {word:#x}, where no pointer and size can be"
+        address, size = struct.unpack("QQ", pair)
+        if size != len(self.content):
+            return f"points at a size of {size}, not {len(self.content)}"
+        return Pointer(self.content, align=8).complaint(address, stop)
+
+    def room(self, word: int, stop: Stop) -> int:
+        return 0
+
+
 def compare(number: int, expected: Sequence[Expectation], stop: Stop) -> list[str]:
     """What is wrong with the number and the registers of a stopped call, one sentence each."""
     complaints = []

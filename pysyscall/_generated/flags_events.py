@@ -189,6 +189,12 @@ class FanotifyInfoType(IntEnum):
     FAN_EVENT_INFO_TYPE_NEW_DFID_NAME = 12
 
 
+class FanotifyVersion(IntEnum):
+    """The version of fanotify's records."""
+
+    FANOTIFY_METADATA_VERSION = 3
+
+
 class FanotifyFd(IntEnum):
     """What stands in a fanotify event in place of a descriptor."""
 

@@ -173,6 +173,8 @@ def _signature(name: str, call: Call, command: Command | None = None) -> str:
         "clock": str(_argument_of(call, "ClockId")),
         "relative": str(_relative(call)),
         "timeout": str(_argument_of(call, "msec")),
+        "mask": str(call.mask),
+        "context": str(next((v.index for v in call.values if v.kind.word == "aio"), -1)),
         "vdso": call.vdso,
     }
     if settings["result"] == "RESULT_ENUM":
@@ -198,15 +200,15 @@ def _explanation(call: Call) -> dict[str, str]:
 
 
 def _relative(call: Call) -> int:
-    """The duration that is measured anew where the kernel doesn't say what is left of it."""
+    """The duration that is measured anew, as not every call says what is left of it."""
     told = any(value.rule.engine == "KIND_REMAINING" for value in call.values)
-    return -1 if told else _argument_of(call, "timespec")
+    return -1 if told else _argument_of(call, "timespec", "timeval")
 
 
-def _argument_of(call: Call, word: str) -> int:
+def _argument_of(call: Call, *words: str) -> int:
     """Which argument measures the time that is left when the call is repeated, by its kind."""
     for value in call.values:
-        if call.eintr == "remaining" and value.kind.word == word:
+        if call.eintr == "remaining" and value.kind.word in words:
             return value.index
     return -1
 
@@ -248,6 +250,8 @@ def _argument(call: Call, value: Value) -> Iterator[tuple[str, str]]:
             yield "grows", "true"
         if value.struct.size_field:
             yield "tells_size", "true"
+    elif engine in ("KIND_TIMESPEC_IN", "KIND_TIME_INOUT"):
+        yield "type", f"STRUCT_{value.kind.word.capitalize()}"
     elif engine in ("KIND_DATA_OUT", "KIND_NAMES_OUT", "KIND_TEXT_OUT"):
         yield "size", "1"
     elif engine in ("KIND_SEMVALS_IN", "KIND_SEMVALS_OUT"):

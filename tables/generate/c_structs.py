@@ -95,6 +95,8 @@ def _stored(struct: Struct, field: Field) -> Iterator[str]:
     yield f".items = {field.items}"
     if field.engine == "FIELD_STRUCT":
         yield f".nested = STRUCT_{field.type}"
+    if field.length:
+        yield f".fraction = {struct.field(field.length).offset}"
 
 
 def _computed(struct: Struct, value: Computed) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Iterator
 
-from tables import control
+from tables import control, kinds
 from tables.calls import Call, Table, Value
 from tables.enums import Enum
 from tables.structs import Field, Struct
@@ -46,6 +46,10 @@ _GIVEN = {
     "mapping": "a `Mapping`",
     "address": "an int, a `Mapping`, or a tuple of a `Mapping` and an offset",
     "in timespec": "seconds as an int or a float, or a `Timespec`",
+    "inout timespec": "seconds as an int or a float, or a `Timespec`",
+    "inout timeval": "seconds as an int or a float, or a `Timeval`",
+    "inout fdset": "an iterable of ints or objects with fileno()",
+    "out msgbuf": "an int",
 }
 _RESULTS = {
     "none": "None.",
@@ -109,14 +113,21 @@ def prototype(call: Call) -> str:
 
 def raised(call: Call) -> tuple[str, ...]:
     """The errors that reach Python: not EINTR where the call is repeated."""
-    return tuple(name for name in call.errors if name != "EINTR" or call.eintr == "raise")
+    told = call.eintr == "raise" or call.mask >= 0
+    return tuple(name for name in call.errors if name != "EINTR" or told)
 
 
 def remarks(call: Call) -> list[str]:
     """What a reader should know beyond arguments and result."""
     found = [call.note] if call.note else []
     if call.eintr == "remaining":
-        found.append("After a signal's handler has run, it goes on with what is left of the time.")
+        goes_on = "after a signal's handler has run, it goes on with what is left of the time."
+        found.append(
+            f"Without a mask, {goes_on} With one, the signal raises InterruptedError: "
+            "to be told of it is what the mask is for."
+            if call.mask >= 0
+            else goes_on[0].upper() + goes_on[1:]
+        )
     if call.vdso != "VDSO_NONE":
         found.append("The vDSO answers it in user space, where there is one: strace sees nothing.")
     if not raised(call):
@@ -141,7 +152,7 @@ def returns(call: Call) -> str:
     if not call.outs:
         return own
     parts = [_out(value) for value in call.outs]
-    if word not in ("none", "count of", "ready of", "signal of"):
+    if word not in kinds.SILENT:
         parts.insert(0, own)
     return parts[0] if len(parts) == 1 else "(" + ", ".join(p.rstrip(".") for p in parts) + ")."
 

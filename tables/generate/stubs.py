@@ -24,6 +24,7 @@ from typing import Protocol, TypeVar, final, overload, type_check_only
 from _typeshed import BytesPath, FileDescriptorLike, ReadableBuffer, StrOrBytesPath, StrPath
 from _typeshed import WriteableBuffer
 
+from pysyscall.msgbuf import Msgbuf as Msgbuf
 '''
 
 # Beside the calls. A queue of signals is an object that only these functions read.
@@ -125,6 +126,10 @@ _StructT = TypeVar("_StructT", bound=_Struct)
 """
 
 
+# What a field takes that gives back an int.
+_TAKES = {"fd": "FileDescriptorLike", "buffer": "int | ReadableBuffer | Sequence[ReadableBuffer]"}
+
+
 def fast(table: Table) -> str:
     """`_fast.pyi`: every fast call with its types, every struct with its fields."""
     calls = [call for call in table.calls.values() if call.binding == "fast"]
@@ -168,8 +173,7 @@ def _struct(struct: Struct) -> str:
     names = ", ".join(f'Literal["{field.name}"]' for field in fields)
     lines.append(f"    __match_args__: ClassVar[tuple[{names}]]")
     parameters = ", ".join(
-        f"{field.name}: {'FileDescriptorLike' if field.type == 'fd' else given[field.name]} = ..."
-        for field in fields
+        f"{field.name}: {_TAKES.get(field.type, given[field.name])} = ..." for field in fields
     )
     lines.append(f"    def __new__(cls, {parameters}) -> Self: ...")
     shown = [(f.name, f.python) for f in fields] + [(c.name, c.python) for c in struct.computed]
@@ -319,7 +323,7 @@ def _returns(call: Call, changes: dict[str, str]) -> str:
         parts.insert(0, "Signal | int")
     elif word == "mapping":
         parts.insert(0, "Mapping")
-    elif word not in ("none", "count of", "ready of", "signal of"):
+    elif word not in kinds.SILENT:
         parts.insert(0, "int" if word in kinds.RESULTS else word)
     if not parts:
         return "None"

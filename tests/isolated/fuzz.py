@@ -62,6 +62,11 @@ PLAUSIBLE: dict[str, tuple[Recipe, ...]] = {
     "mapping": ("Mapping",),
     "address": (0, 4096, "Mapping", "part of a Mapping"),
     "in nodemask": ("range", "set"),
+    "inout timespec": (1, "0.5", "Timespec"),
+    "inout timeval": (1, "0.5", "Timeval"),
+    "inout fdset": ("range", "set", "long range", ["list", "fileno returns 0", "fileno empties"]),
+    "in msgbuf": (["tuple", 1, "bytes"], ["tuple", "__index__ returns 3", "bytearray"]),
+    "in pointers Iocb": (["list", "Iocb", "Iocb"], ["tuple", "Iocb with a buffer", "Iocb"]),
     "inout PollFd": ("polls", "2000 polls", "poll saboteurs", ["list", "PollFd"]),
 }
 """Arguments that get through the conversion, by how the argument's kind begins."""

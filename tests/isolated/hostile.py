@@ -302,6 +302,7 @@ VALUES: dict[str, Any] = {
         pysyscall.SockaddrUn("a"),
     ),
     "SockaddrUn with path": pysyscall.SockaddrUn("a"),
+    "Iocb with a buffer": pysyscall.Iocb(aio_buf=bytearray(9)),
     "Timespec too long": pysyscall.Timespec(2**63 - 1, 2**63 - 1),
     "Timespec negative": pysyscall.Timespec(-(2**63), -(2**63)),
 }

@@ -85,7 +85,7 @@ def failing(case: Case) -> Iterator[Case]:
     kinds = [a.kind for a in table.lookup(case.name).arguments if a.parameter]
     for k, kind in enumerate(kinds[: len(case.args)]):
         wrong = {"fd": (-1,), "path": ("x/y",)}.get(kind, ())
-        bads = BAD_BUT_HUGE if kind.startswith("out bytes") else BAD
+        bads = BAD_BUT_HUGE if kind.startswith(("out bytes", "out msgbuf")) else BAD
         for bad in (*bads, *wrong):
             args = (*case.args[:k], bad, *case.args[k + 1 :])
             yield Case(case.name, case.function, args, after=case.after)

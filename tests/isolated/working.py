@@ -28,6 +28,7 @@ STRUCTS = (
     "Rusage",
     *("Sysinfo", "Utsname", "Sockaddr", "SockaddrIn", "SockaddrIn6", "SockaddrUn", "SockaddrNl"),
     *(
+        "Iocb",
         "FileHandle",
         "Dirent",
         "SchedAttr",
@@ -439,6 +440,105 @@ def others() -> Iterator[Case]:
         yield case("poll", polled, 0)
 
 
+def waiting() -> Iterator[Case]:
+    """Sets of descriptors, asynchronous requests, messages, records."""
+    reader, writer = os.pipe()
+    fds = [File(writer), writer, Number(writer)]
+    for name in ("select", "pselect6"):
+        yield case(name, None, None, None, 0)
+        for timeout in (None, 5, 0.5):
+            yield case(name, [reader], fds, {writer}, timeout)
+        yield case(name, [SPARE, 70_000], [], [], 0, raises=OSError)
+        yield case(name, [1], [2**40], [], 0, raises=ValueError)
+        yield case(name, [1], [reader, object()], [], 0, raises=TypeError)
+    yield case("select", [], fds, [], pysyscall.Timeval(3))
+    yield case("pselect6", [], fds, [], pysyscall.Timespec(3), {1, 64})
+    for polled in ([(writer, 4)], [pysyscall.PollFd(writer, 4)] * 300):
+        yield case("ppoll", polled)
+        yield case("ppoll", polled, 5.5, [1, 2])
+    yield case("epoll_pwait2", pysyscall.epoll_create1(), 5, 0, [1])
+    queue = pysyscall.msgget(0, 0o600)
+
+    def empty(*_: object) -> None:
+        while raw.syscall(pysyscall.Sysno.msgrcv, queue, bytearray(9000), 8000, 0, 0o4000) >= 0:
+            pass
+
+    def put() -> None:
+        empty()
+        pysyscall.msgsnd(queue, (2**40, bytes(5000)))
+
+    for length in (2**27, 8000):
+        yield case("msgrcv", queue, length, before=put)
+    for text in (b"", b"text", bytearray(8000)):
+        yield case("msgsnd", queue, (Number(2**40), text), after=empty)
+    yield case("msgsnd", queue, (1, "text"), raises=TypeError)
+    yield case("msgrcv", queue, 5, 0, 0o4000, raises=OSError)
+    raw.syscall(pysyscall.Sysno.msgctl, queue, 0, 0)
+    yield from asynchronous(reader, writer)
+    event = pysyscall.FanotifyEventMetadata(24, 3, 24, 8, -1, 1).to_bytes()
+    for data, kind in (
+        (bytes(256), pysyscall.SignalfdSiginfo),
+        (bytes(32), pysyscall.InotifyEvent),
+        (event * 3, pysyscall.FanotifyEvent),
+    ):
+        parse = partial(pysyscall.parse_events, record=kind)
+        yield Case("records", parse, (data,))
+
+
+def asynchronous(reader: int, writer: int) -> Iterator[Case]:
+    file = os.open("requests", os.O_RDWR | os.O_CREAT)
+    context = pysyscall.io_setup(50)
+    held = [
+        pysyscall.Iocb(pysyscall.IOCB_CMD_PWRITE, file, bytes(5000)),
+        pysyscall.Iocb(pysyscall.IOCB_CMD_PREAD, file, bytearray(5000)),
+        pysyscall.Iocb(pysyscall.IOCB_CMD_PREADV, file, [bytearray(50), bytearray(5)]),
+    ]
+    poll = pysyscall.Iocb(pysyscall.IOCB_CMD_POLL, reader, 1)
+    wrong = pysyscall.Iocb(pysyscall.IOCB_CMD_POLL, 9999, 1)
+
+    def one(*_: object) -> None:
+        """What was cancelled ends a little later."""
+        pysyscall.io_getevents(context, 1, 1, 5)
+
+    def take(*_: object) -> None:
+        """All that have ended, and those that wait."""
+        with suppress(OSError):
+            while True:
+                pysyscall.io_cancel(context, poll)
+                one()
+        while pysyscall.io_getevents(context, 0, 50):
+            pass
+
+    def submit(*requests: pysyscall.Iocb) -> None:
+        take()
+        pysyscall.io_submit(context, requests)
+
+    for requests in (held, held * 3, iter(()), (held[0],)):
+        yield case("io_submit", context, requests, before=take, after=take)
+    for requests in ([wrong], [wrong, *held]):
+        yield case("io_submit", context, requests, raises=OSError)
+    yield case("io_submit", context, [*held, b""], raises=TypeError)
+    yield case("io_submit", context, [poll, wrong, held[0]], before=take, after=take)
+    yield case("io_cancel", context, poll, before=partial(submit, poll), after=one)
+    yield case("io_cancel", context, wrong, raises=OSError)
+    both = partial(submit, *held[:2])
+    for mask in (None, [1, 2]):
+        yield case("io_pgetevents", context, 2, 50, 5, mask, before=both)
+    yield case("io_getevents", context, 2, 50, before=both)
+
+    def end() -> None:
+        other = pysyscall.io_setup(5)
+        pysyscall.io_submit(other, [poll, held[0], poll])
+        pysyscall.io_destroy(other)
+
+    yield Case("io_destroy with requests", end)
+    for buffer in (b"bytes", bytearray(9), memoryview(bytearray(9)), [b"1", bytearray(2)], ()):
+        yield Case("request", pysyscall.Iocb, (0, 1, buffer))
+        yield Case("Iocb.replace", partial(held[0].replace, aio_buf=buffer))
+    yield Case("request", pysyscall.Iocb, (0, 1, [b"", 5]), raises=TypeError)
+    yield Case("Iocb.__reduce__", held[0].__reduce__, raises=TypeError)
+
+
 def memory() -> Iterator[Case]:
     prot = pysyscall.PROT_READ | pysyscall.PROT_WRITE
     private = pysyscall.MAP_PRIVATE | pysyscall.MAP_ANONYMOUS
@@ -558,6 +658,9 @@ def signals() -> Iterator[Case]:
     yield Case("fileno", queue.fileno)
     pysyscall.rt_sigaction(signal.SIGUSR1, pysyscall.SIG_DFL)
     os.close(pidfd)
+    # What a failing call has left would kill where a mask lets it through.
+    while signal.sigtimedwait([number], 0):
+        pass
 
 
 def structs() -> Iterator[Case]:
@@ -587,6 +690,7 @@ def cases() -> Iterator[Case]:
     yield from sockets()
     yield from messages()
     yield from others()
+    yield from waiting()
     yield from memory()
     yield from processes()
     yield from structs()

@@ -4,7 +4,7 @@ Nothing here runs. `warn_unused_ignores` makes each ignored error one that must 
 """
 
 from pathlib import Path
-from typing import Literal, assert_type
+from typing import IO, Literal, assert_type
 
 import pysyscall
 from pysyscall import OpenFlag, Signal, SyscallInfo, Sysno, lookup
@@ -126,6 +126,34 @@ def clocks_and_events() -> None:
     assert_type(pysyscall.nanosleep(0.5), None)
     assert_type(pysyscall.epoll_wait(3, 10), list[pysyscall.EpollEvent])
     assert_type(pysyscall.poll([(0, pysyscall.POLLIN)], 10), list[pysyscall.PollFd])
+
+
+def waiting(fds: list[int], file: IO[str], data: bytes, buffer: bytearray) -> None:
+    sets = pysyscall.select(fds, (), {file, 3}, 1.5)
+    assert_type(sets, tuple[set[int], set[int], set[int], pysyscall.Timeval | None])
+    left = pysyscall.pselect6(timeout=pysyscall.Timespec(1), sigmask=[pysyscall.SIGINT])[3]
+    assert_type(left, pysyscall.Timespec | None)
+    polled = pysyscall.ppoll([(0, pysyscall.POLLIN)], 0.5, set())
+    assert_type(polled, tuple[list[pysyscall.PollFd], pysyscall.Timespec | None])
+    request = pysyscall.Iocb(pysyscall.IOCB_CMD_PREAD, 3, buffer)
+    assert_type(pysyscall.io_submit(7, [request]), int)
+    assert_type(pysyscall.io_cancel(7, request), None)
+    assert_type(pysyscall.io_pgetevents(7, 1, 1, 1, ()), list[pysyscall.IoEvent])
+    assert_type(request.replace(aio_buf=[buffer]).aio_buf, int)
+    assert_type(pysyscall.msgsnd(1, (1, buffer)), None)
+    message = pysyscall.msgrcv(1, 100, msgflg=pysyscall.MSG_NOERROR)
+    assert_type(message.mtext, bytes)
+    pysyscall.msgsnd(1, message)
+    assert_type(pysyscall.parse_events(data, pysyscall.InotifyEvent), list[pysyscall.InotifyEvent])
+    (event,) = pysyscall.parse_events(data, pysyscall.FanotifyEvent)
+    assert_type(event.mask, pysyscall.FanotifyMask)
+    for record in event.records:
+        if isinstance(record, pysyscall.FanotifyFid):
+            assert_type(record.handle, pysyscall.FileHandle)
+    pysyscall.select(3)  # type: ignore[arg-type]
+    pysyscall.select(timeout=pysyscall.Timespec(1))  # type: ignore[arg-type]
+    pysyscall.io_submit(7, [(1, 2)])  # type: ignore[list-item]
+    pysyscall.parse_events(data, pysyscall.Stat)  # type: ignore[arg-type]
 
 
 def signals(queue: pysyscall.SignalQueue) -> None:
