@@ -187,6 +187,14 @@ refuse_field(const struct_object *object, const struct_field *field, PyObject *e
 static bool
 set_integer(const struct_object *object, const struct_field *field, unsigned char *at, PyObject *value)
 {
+    long small;
+    bool swapped = field->type == FIELD_BE16 || field->type == FIELD_BE32;
+    /* Most ints are below 2**30 and positive: these fit where 32 bits or more are. */
+    if (field->size >= 4 && !swapped && int_in_place(value, &small) && small >= 0 && small <= INT32_MAX) {
+        memset(at, 0, field->size);
+        memcpy(at, &small, 4);
+        return true;
+    }
     PyObject *number = NULL;
     if (PyIndex_Check(value))
         number = PyNumber_Index(value);
@@ -309,23 +317,16 @@ set_characters(struct_object *object, const struct_field *field, unsigned char *
     return good;
 }
 
-/* A memoryview of one contiguous block. An object that itself holds a buffer is refused: a long chain of such
- * could not be taken down without much stack. */
+/* A memoryview of one contiguous block. */
 static PyObject *
 view_of(const struct_object *object, const struct_field *field, PyObject *value)
 {
     PyObject *view = PyMemoryView_FromObject(value);
     if (view == NULL)
         return NULL;
-    const Py_buffer *buffer = PyMemoryView_GET_BUFFER(view);
-    bool chained = buffer->obj != NULL && struct_check(buffer->obj)
-                   && ((const struct_object *)buffer->obj)->held != NULL;
-    if (!PyBuffer_IsContiguous(buffer, 'C'))
-        refuse_field(object, field, PyExc_BufferError, "must be one contiguous block of memory");
-    else if (chained)
-        refuse_field(object, field, PyExc_TypeError, "must not be an object that itself holds a buffer");
-    else
+    if (PyBuffer_IsContiguous(PyMemoryView_GET_BUFFER(view), 'C'))
         return view;
+    refuse_field(object, field, PyExc_BufferError, "must be one contiguous block of memory");
     Py_DECREF(view);
     return NULL;
 }

@@ -12,6 +12,7 @@
 #include "generated/structs.inc"
 
 static void struct_dealloc(PyObject *self);
+static PyObject *struct_construct(PyTypeObject *type, PyObject *args, PyObject *kwargs);
 
 /* An object with `size` bytes that hold nothing yet. */
 static struct_object *
@@ -115,7 +116,7 @@ struct_coerce(module_state *state, unsigned index, PyObject *value)
         return (struct_object *)Py_NewRef(value);
     if (!PyTuple_CheckExact(value))
         return NULL;
-    return (struct_object *)PyObject_CallObject((PyObject *)type, value);
+    return (struct_object *)struct_construct(type, value, NULL);
 }
 
 PyObject *
@@ -308,25 +309,22 @@ struct_to_bytes(PyObject *self, PyObject *Py_UNUSED(ignored))
     return PyBytes_FromStringAndSize((const char *)object->data, object->size);
 }
 
-/* Whether the kernel uses what the object holds after the call: a copy that doesn't hold it would be wrong then. */
-static bool
-holds_for_later(const struct_info *info)
-{
-    for (unsigned k = 0; k < info->count; k++)
-        if (info->fields[k].type == FIELD_BUFFER)
-            return true;
-    return false;
-}
-
 static PyObject *
 struct_reduce(PyObject *self, PyObject *ignored)
 {
     const struct_object *object = (const struct_object *)self;
-    if (object->held != NULL && holds_for_later(object->info))
-        return PyErr_Format(PyExc_TypeError, "cannot copy or pickle %s: it holds a buffer; use replace()",
+    if (object->held != NULL)
+        return PyErr_Format(PyExc_TypeError, "cannot pickle %s: it holds the buffer that it points at",
                             object->info->name);
     PyObject *make = PyObject_GetAttrString((PyObject *)Py_TYPE(self), "from_bytes");
     return make != NULL ? Py_BuildValue("N(N)", make, struct_to_bytes(self, ignored)) : NULL;
+}
+
+/* As objects never change, one serves for all. */
+static PyObject *
+struct_same(PyObject *self, PyObject *Py_UNUSED(memo))
+{
+    return Py_NewRef(self);
 }
 
 static PyObject *
@@ -432,6 +430,8 @@ static PyMethodDef struct_methods[] = {
     {"replace", (PyCFunction)(void (*)(void))struct_replace, METH_VARARGS | METH_KEYWORDS,
      PyDoc_STR("replace($self, /, **fields)\n--\n\nA copy in which the fields given by name are changed.")},
     {"__replace__", (PyCFunction)(void (*)(void))struct_replace, METH_VARARGS | METH_KEYWORDS, NULL},
+    {"__copy__", struct_same, METH_NOARGS, NULL},
+    {"__deepcopy__", struct_same, METH_O, NULL},
     {"__reduce__", struct_reduce, METH_NOARGS, NULL},
     {"__sizeof__", struct_sizeof, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},

@@ -185,6 +185,8 @@ def _struct(struct: Struct) -> str:
         "    def to_bytes(self, /) -> bytes: ...",
         f"    def replace(self, /, **fields: Any) -> {struct.name}: ...",
         f"    def __replace__(self, /, **fields: Any) -> {struct.name}: ...",
+        "    def __copy__(self, /) -> Self: ...",
+        "    def __deepcopy__(self, memo: Any, /) -> Self: ...",
         "    def __buffer__(self, flags: int, /) -> memoryview: ...",
         "    def __eq__(self, other: object, /) -> bool: ...",
         "    def __hash__(self, /) -> int: ...",

@@ -481,8 +481,7 @@ def waiting() -> Iterator[Case]:
         (bytes(32), pysyscall.InotifyEvent),
         (event * 3, pysyscall.FanotifyEvent),
     ):
-        parse = partial(pysyscall.parse_events, record=kind)
-        yield Case("records", parse, (data,))
+        yield Case("records", pysyscall.parse_events, (data, kind))
 
 
 def asynchronous(reader: int, writer: int) -> Iterator[Case]:
