@@ -193,6 +193,19 @@ convert_regset_out(const signature *sig, call *c, room *m, int i, PyObject *valu
     return true;
 }
 
+/* A copy to which the kernel may write, with zeros behind it where it is small. */
+static inline PyObject *
+roomy_copy(const Py_buffer *view)
+{
+    Py_ssize_t size = view->len < SCRATCH_BYTES ? SCRATCH_BYTES : view->len;
+    PyObject *copy = PyBytes_FromStringAndSize(NULL, size);
+    if (copy != NULL) {
+        memset(PyBytes_AS_STRING(copy), 0, (size_t)size);
+        memcpy(PyBytes_AS_STRING(copy), view->buf, (size_t)view->len);
+    }
+    return copy;
+}
+
 /* A value of which nothing is known: an int as it is, a writable buffer in place, a copy of any other. */
 ALWAYS_INLINE bool
 convert_any(const signature *sig, call *c, room *m, int i, PyObject *value)
@@ -219,24 +232,22 @@ convert_any(const signature *sig, call *c, room *m, int i, PyObject *value)
         c->viewed[i] = true;
         c->reg[i] = (long)m->view[i].buf;
         set_length(sig, c, m, i, m->view[i].len);
-        return true;
+        if (!sig->args[i].roomy || m->view[i].len >= SCRATCH_BYTES)
+            return true;
+        c->owned[i] = roomy_copy(&m->view[i]);
+        if (c->owned[i] != NULL)
+            c->reg[i] = (long)PyBytes_AS_STRING(c->owned[i]);
+        return c->owned[i] != NULL;
     }
     PyErr_Clear();
     if (!convert_buffer(sig, i, -1, value, false, &m->view[i]))
         return false;
-    /* The kernel may write there, and what it reads beyond the end is 0. */
-    size_t size = (size_t)m->view[i].len;
-    unsigned char *copy = size < SCRATCH_BYTES ? m->scratch : NULL;
-    if (copy == NULL && memory_take(&m->heap, size))
-        copy = m->heap.data;
-    if (copy != NULL) {
-        memset(copy, 0, size < SCRATCH_BYTES ? SCRATCH_BYTES : size);
-        memcpy(copy, m->view[i].buf, size);
-        set_length(sig, c, m, i, (long)size);
-    }
+    set_length(sig, c, m, i, m->view[i].len);
+    c->owned[i] = roomy_copy(&m->view[i]);
     PyBuffer_Release(&m->view[i]);
-    c->reg[i] = (long)copy;
-    return copy != NULL;
+    if (c->owned[i] != NULL)
+        c->reg[i] = (long)PyBytes_AS_STRING(c->owned[i]);
+    return c->owned[i] != NULL;
 }
 
 /* The length of argument `i`, which stands in a struct argument before it. */
@@ -474,12 +485,8 @@ convert(module_state *state, const signature *sig, call *c, room *m, int i, PyOb
         c->reg[i] = (long)m->scratch;
         return true;
     case KIND_FPROG_IN:
-        if (!structs_from(state, sig, i, value, &m->heap, &number))
+        if (!program_from(state, sig, i, value, &m->heap, &m->cells[i].program))
             return false;
-        if (number > UINT16_MAX)
-            return refuse(sig, i, PyExc_ValueError, "must hold at most %d items, not %ld", UINT16_MAX,
-                          number);
-        m->cells[i].program = (struct sock_fprog){(unsigned short)number, (void *)m->heap.data};
         c->reg[i] = (long)&m->cells[i];
         return true;
     case KIND_REGSET_IN:
@@ -512,6 +519,38 @@ convert(module_state *state, const signature *sig, call *c, room *m, int i, PyOb
         }
         c->reg[i] = (long)m->heap.data;
         return true;
+    }
+    case KIND_FOLLOWED:
+        if (!followed_from(state, sig, i, value, &m->heap))
+            return false;
+        c->reg[i] = (long)m->heap.data;
+        return true;
+    case KIND_IFCONF_OUT:
+        m->cells[i].interfaces = (struct ifconf){.ifc_len = SCRATCH_BYTES, .ifc_buf = (char *)m->scratch};
+        c->reg[i] = (long)&m->cells[i];
+        return true;
+    case KIND_WAITING_IN: {
+        waiting *w = (waiting *)m->scratch;
+        *w = (waiting){0};
+        m->cells[i].timespec = (struct timespec){0, 0};
+        c->reg[i] = (long)w;
+        if (value == NULL || value == Py_None)
+            return true;
+        if (Py_IS_TYPE(value, struct_type(state, STRUCT_IoUringGeteventsArg))) {
+            memcpy(w, ((struct_object *)value)->data, sizeof(*w));
+            return true;
+        }
+        w->timeout = (uint64_t)&m->cells[i];
+        return convert_timespec(state, sig, i, value, &m->cells[i].timespec);
+    }
+    case KIND_WAITMASK_IN: {
+        waiting *w = (waiting *)m->scratch;
+        c->reg[i] = sizeof(*w);
+        if (value == NULL || value == Py_None)
+            return true;
+        w->mask = (uint64_t)&m->cells[i];
+        w->mask_size = sizeof(uint64_t);
+        return sigset_from(sig, i, value, &m->cells[i].mask);
     }
     case KIND_ANY: return convert_any(sig, c, m, i, value);
     case KIND_DATA_OUT:
@@ -693,8 +732,9 @@ release(module_state *state, const signature *sig, call *c, room *m)
                 memory_give_back(&m->heap);
             break;
         case KIND_ANY:
-            if (m->heap.origin != MEMORY_NONE)
-                memory_give_back(&m->heap);
+            if (c->viewed[i] && c->owned[i] != NULL)
+                memcpy(m->view[i].buf, PyBytes_AS_STRING(c->owned[i]), (size_t)m->view[i].len);
+            Py_XDECREF(c->owned[i]);
             __attribute__((fallthrough));
         case KIND_BYTES_IN:
         case KIND_REGSET_IN:
@@ -733,6 +773,8 @@ release(module_state *state, const signature *sig, call *c, room *m)
         case KIND_FPROG_IN:
         case KIND_SEMVALS_IN:
         case KIND_SEMVALS_OUT:
+        case KIND_FOLLOWED:
+        case KIND_IFCONF_OUT:
         case KIND_PAGES_OUT:
             if (m->heap.origin != MEMORY_NONE)
                 memory_give_back(&m->heap);

@@ -17,7 +17,8 @@
 #define ALWAYS_INLINE    static inline __attribute__((always_inline))
 #define EACH_ARGUMENT(i) _Pragma("GCC unroll 6") for (int i = 0; i < MAX_ARGUMENTS; i++)
 
-enum { SCRATCH_BYTES = 4096 };
+/* No list of interfaces is longer than IFCONF_MAX. */
+enum { SCRATCH_BYTES = 4096, IFCONF_MAX = 8 << 20 };
 
 /* What one call holds while it is under way. No pointer to it is ever taken, but by calls that change Mappings, so
  * all of it lives in registers. */
@@ -36,12 +37,20 @@ typedef struct {
     vector iovec; /* at most one argument of a call is an iovec, */
     memory heap;  /* ... or an array of unknown size */
     messages messages;
-    unsigned char scratch[SCRATCH_BYTES];
+    _Alignas(8) unsigned char scratch[SCRATCH_BYTES];
     unsigned char address[SOCKADDR_MAX];
     unsigned char nodes[MAX_ARGUMENTS][NODEMASK_BYTES];
     fdsets sets;
     long submitted; /* of requests: how many the kernel has taken */
 } room;
+
+/* The struct io_uring_getevents_arg. */
+typedef struct {
+    uint64_t mask;
+    uint32_t mask_size;
+    uint32_t minimum;
+    uint64_t timeout;
+} waiting;
 
 static inline long
 larger(long a, long b)

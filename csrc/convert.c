@@ -393,54 +393,43 @@ integer_value(const unsigned char *data, size_t size, bool is_signed)
     return is_signed ? (int64_t)((uint64_t)value << unused) >> unused : value;
 }
 
-/* The member that the enumeration itself makes of a value; the value where it refuses. */
+static const char *const enum_names[] = {
+#include "generated/enum_names.inc"
+};
+
+/* The member that the enumeration itself makes of a value; the value where it refuses, or where there is no
+ * enumeration: the call is made, and may have put Python's files out of reach. */
 static PyObject *
-make_member(const char *name, PyObject *value)
+make_member(unsigned index, PyObject *value)
 {
     PyObject *flags = PyImport_ImportModule("pysyscall.flags");
-    PyObject *type = flags != NULL ? PyObject_GetAttrString(flags, name) : NULL;
+    PyObject *type = flags != NULL ? PyObject_GetAttrString(flags, enum_names[index]) : NULL;
     PyObject *member = type != NULL ? PyObject_CallOneArg(type, value) : NULL;
+    PyObject *expected = flags != NULL ? PyExc_ValueError : PyExc_Exception;
     Py_XDECREF(flags);
     Py_XDECREF(type);
-    if (member == NULL && PyErr_ExceptionMatches(PyExc_ValueError)) {
+    if (member == NULL && PyErr_ExceptionMatches(expected)) {
         PyErr_Clear();
         return Py_NewRef(value);
     }
     return member;
 }
 
-/* The members of an enumeration that were made so far; borrowed. */
-static PyObject *
-members_of(module_state *state, const char *name)
-{
-    PyObject *key = PyUnicode_InternFromString(name);
-    if (key == NULL)
-        return NULL;
-    PyObject *known = PyDict_GetItemWithError(state->members, key);
-    if (known == NULL && !PyErr_Occurred()) {
-        known = PyDict_New();
-        if (known != NULL && PyDict_SetItem(state->members, key, known) < 0)
-            Py_CLEAR(known);
-        Py_XDECREF(known);
-    }
-    Py_DECREF(key);
-    return known;
-}
-
 PyObject *
-enum_result(module_state *state, const char *name, long value)
+enum_result(module_state *state, unsigned index, long value)
 {
     /* Combinations of flags are many: no more than these are kept. */
     enum { KEPT = 256 };
-    PyObject *known = members_of(state, name), *number = PyLong_FromLong(value);
-    PyObject *member = NULL;
-    if (known != NULL && number != NULL)
-        member = Py_XNewRef(PyDict_GetItemWithError(known, number));
+    PyObject *known = state->members[index], *number = PyLong_FromLong(value);
+    if (known == NULL) /* the module is on its way out */
+        return number;
+    PyObject *member = number != NULL ? Py_XNewRef(PyDict_GetItemWithError(known, number)) : NULL;
     if (member == NULL && !PyErr_Occurred()) {
         /* The enumeration is Python code, during which the table of members may be cleared. */
         Py_INCREF(known);
-        member = make_member(name, number);
-        if (member != NULL && PyDict_GET_SIZE(known) < KEPT && PyDict_SetItem(known, number, member) < 0)
+        member = make_member(index, number);
+        bool found = member != NULL && member != number;
+        if (found && PyDict_GET_SIZE(known) < KEPT && PyDict_SetItem(known, number, member) < 0)
             Py_CLEAR(member);
         Py_DECREF(known);
     }

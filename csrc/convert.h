@@ -7,6 +7,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <linux/filter.h>
+#include <linux/if.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -23,6 +24,7 @@ typedef union {
     long offset;
     struct iovec vector;
     struct sock_fprog program;
+    struct ifconf interfaces;
     struct {
         const uint64_t *mask;
         size_t size;
@@ -138,8 +140,8 @@ struct timespec less_time(unsigned type, struct timespec duration, int64_t nanos
 /* The result of an out-path, with or without its NUL: str, or bytes where `like` is bytes or a PathLike over bytes. */
 PyObject *path_result(const char *data, Py_ssize_t length, PyObject *like);
 
-/* A member of the enumeration of that name, or an int where it has no such member. */
-PyObject *enum_result(module_state *state, const char *name, long value);
+/* A member of the enumeration with that index, or an int where it has no such member. */
+PyObject *enum_result(module_state *state, unsigned index, long value);
 
 /* An unsigned or signed little-endian integer of `size` bytes. */
 long integer_value(const unsigned char *data, size_t size, bool is_signed);

@@ -3,6 +3,7 @@
 
 #include <asm/ioctl.h>
 
+#include "convert.h"
 #include "errors.h"
 #include "interpreter.h"
 
@@ -33,12 +34,13 @@ number_of(PyObject *value, long *number)
     return overflow == 0;
 }
 
-static const signature *
-find(const family *f, long choice, bool has_second, long second)
+/* The command; NULL where the table doesn't know it. */
+static const family_command *
+find(const family *f, long choice, PyObject *second)
 {
     for (int k = 0; k < f->flags; k++)
         if (choice & f->commands[k].value)
-            return f->commands[k].sig;
+            return &f->commands[k];
     long wanted = (choice & ~f->ignored_bits) >> f->shift;
     int low = f->flags, high = f->count;
     while (low < high) {
@@ -50,10 +52,11 @@ find(const family *f, long choice, bool has_second, long second)
     }
     for (; low < f->count && f->commands[low].value == wanted; low++) {
         const family_command *command = &f->commands[low];
-        if (!command->has_second || (has_second && command->second == second))
-            return command->sig;
+        long number;
+        if (!command->has_second || (number_of(second, &number) && command->second == number))
+            return command;
     }
-    return f->general;
+    return NULL;
 }
 
 /* Whether a buffer is as long as the unknown request says that the kernel reads or writes. */
@@ -78,26 +81,73 @@ request_fits(const family *f, long request, PyObject *value)
     return true;
 }
 
-PyObject *
-run_family(const family *f, PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+static PyObject *
+run_chosen(const family *f, PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
     PyObject *second = argument_at(f->general, f->decided, args, nargs, kwnames);
     PyObject *index = argument_at(f->general, f->selector, args, nargs, kwnames);
-    if (index != NULL && !PyLong_Check(index) && PyIndex_Check(index)) {
+    long choice;
+    const family_command *command = NULL;
+    if (number_of(index, &choice)) {
+        command = find(f, choice, second);
+        if (command == NULL && f->sized_requests && !request_fits(f, choice, second))
+            return NULL;
+    }
+    else if (index != NULL && !PyLong_Check(index) && PyIndex_Check(index)) {
         /* A second look at it may give another number: the one that chose the command must also be the one given. */
         PyErr_Format(PyExc_TypeError, "%s: the command must be an int, not %s", f->general->text,
                      Py_TYPE(index)->tp_name);
         return NULL;
     }
-    long choice, other = 0;
-    const signature *sig = f->general;
-    if (number_of(index, &choice)) {
-        bool has_other = number_of(second, &other);
-        sig = find(f, choice, has_other, other);
-        if (sig == f->general && f->sized_requests && !request_fits(f, choice, second))
-            return NULL;
-    }
+    family_run *run = command != NULL ? command->run : f->run_general;
+    if (run != NULL)
+        return run(module, args, nargs, kwnames);
+    const signature *sig = command != NULL ? command->sig : f->general;
     if (sig->refused != NULL)
         return PyErr_Format(PyExc_ValueError, "%s: %s", sig->text, sig->refused);
+    PyObject *bound[MAX_ARGUMENTS];
+    if (f->given != NULL && !bind_arguments(sig, args, nargs, NULL, bound))
+        return NULL; /* left out, but not by this command */
     return interpret(sig, module, args, nargs, kwnames);
+}
+
+/* The number that the argument at `position` is, within its range. */
+static bool
+part_of(const signature *sig, int position, PyObject *value, long *number)
+{
+    for (int i = 0, visible = 0; i < sig->count; i++)
+        if (sig->args[i].name != NULL && visible++ == position)
+            return convert_int(sig, i, value, number);
+    Py_UNREACHABLE();
+}
+
+/* Two arguments are one to the kernel. */
+static PyObject *
+run_packed(const family *f, PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    PyObject *bound[MAX_ARGUMENTS];
+    int packed = f->selector + 1, count = f->given->parameters;
+    long high, low;
+    if (!bind_arguments(f->given, args, nargs, kwnames, bound)
+        || !part_of(f->given, f->selector, bound[f->selector], &high)
+        || !part_of(f->given, packed, bound[packed], &low))
+        return NULL;
+    PyObject *both = PyLong_FromLong(high << f->shift | low);
+    if (both == NULL)
+        return NULL;
+    bound[f->selector] = both;
+    for (int k = packed; k + 1 < count; k++)
+        bound[k] = bound[k + 1];
+    for (count--; count > 0 && bound[count - 1] == NULL;)
+        count--;
+    PyObject *result = run_chosen(f, module, bound, count, NULL);
+    Py_DECREF(both);
+    return result;
+}
+
+PyObject *
+run_family(const family *f, PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    return f->given != NULL ? run_packed(f, module, args, nargs, kwnames)
+                            : run_chosen(f, module, args, nargs, kwnames);
 }

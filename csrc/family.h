@@ -6,17 +6,23 @@
 
 #include "signature.h"
 
+typedef PyObject *family_run(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+
 /* What one value of the selecting argument stands for, or one flag of it. */
 typedef struct {
     long value;
     long second; /* what the first of the decided arguments must be, too */
     bool has_second;
     const signature *sig;
+    family_run *run; /* an instance of the engine for it, or NULL */
 } family_command;
 
 typedef struct {
-    const signature *general;       /* for commands that the table doesn't know */
+    const signature *general; /* for commands that the table doesn't know */
+    family_run *run_general;
     const family_command *commands; /* those chosen by a flag first, the others by value */
+    const signature *given; /* the arguments as Python gives them, where what follows the selecting one
+                             * is in the bits below it; or NULL */
     uint16_t count;
     uint16_t flags;      /* how many are chosen by a flag */
     uint8_t selector;    /* position of the selecting argument in Python */

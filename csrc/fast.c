@@ -79,9 +79,11 @@ fast_exec(PyObject *module)
     module_state *state = state_of(module);
     state->fileno = PyUnicode_InternFromString("fileno");
     state->fspath = PyUnicode_InternFromString("__fspath__");
-    state->members = PyDict_New();
-    if (state->fileno == NULL || state->fspath == NULL || state->members == NULL)
+    if (state->fileno == NULL || state->fspath == NULL)
         return -1;
+    for (unsigned k = 0; k < ENUM_COUNT; k++)
+        if ((state->members[k] = PyDict_New()) == NULL)
+            return -1;
     state->module = module;
     state->mapping_type = mapping_make_type(module);
     if (state->mapping_type == NULL || PyModule_AddType(module, state->mapping_type) < 0)
@@ -110,7 +112,8 @@ fast_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->mapping_type);
     for (unsigned k = 0; k < STRUCT_COUNT; k++)
         Py_VISIT(state->struct_types[k]);
-    Py_VISIT(state->members);
+    for (unsigned k = 0; k < ENUM_COUNT; k++)
+        Py_VISIT(state->members[k]);
     Py_VISIT(state->wait_status);
     Py_VISIT(state->signals);
     Py_VISIT(state->message);
@@ -126,7 +129,8 @@ fast_clear(PyObject *module)
     Py_CLEAR(state->mapping_type);
     for (unsigned k = 0; k < STRUCT_COUNT; k++)
         Py_CLEAR(state->struct_types[k]);
-    Py_CLEAR(state->members);
+    for (unsigned k = 0; k < ENUM_COUNT; k++)
+        Py_CLEAR(state->members[k]);
     Py_CLEAR(state->wait_status);
     Py_CLEAR(state->signals);
     Py_CLEAR(state->message);

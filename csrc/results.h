@@ -57,7 +57,7 @@ take_out(module_state *state, const signature *sig, call *c, room *m, int i, lon
     case KIND_STRUCTS_OUT: return structs_result(state, a->type, (const unsigned char *)c->reg[i], result);
     case KIND_RECORDS_OUT: return records_result(state, a->type, (unsigned char *)c->reg[i], result);
     case KIND_CELLS_OUT:
-        if (a->enumeration != NULL)
+        if (a->enumeration != ENUM_NONE)
             return enum_result(state, a->enumeration,
                                integer_value(m->cells[i].bytes, a->size, a->is_signed));
         __attribute__((fallthrough));
@@ -84,6 +84,10 @@ take_out(module_state *state, const signature *sig, call *c, room *m, int i, lon
         return PyBytes_FromStringAndSize((const char *)c->reg[i],
                                          smaller(result, a->length >= 0 ? c->reg[a->length] : a->max));
     case KIND_NAMES_OUT: return names_result((const char *)c->reg[i], result);
+    case KIND_FOLLOWED: return followed_result(state, a, &m->heap);
+    case KIND_IFCONF_OUT:
+        return structs_result(state, a->type, (const unsigned char *)m->cells[i].interfaces.ifc_buf,
+                              m->cells[i].interfaces.ifc_len / (long)sizeof(struct ifreq));
     case KIND_TIME_INOUT:
         return c->reg[i] != 0 ? struct_from_data(state, a->type, &m->cells[i], sizeof(struct timespec))
                               : Py_NewRef(Py_None);
@@ -123,6 +127,8 @@ is_out(enum kind kind)
     case KIND_TEXT_OUT:
     case KIND_REGSET_OUT:
     case KIND_SEMVALS_OUT:
+    case KIND_FOLLOWED:
+    case KIND_IFCONF_OUT:
     case KIND_DATA_OUT:
     case KIND_NAMES_OUT:
     case KIND_SIGSET_OUT:

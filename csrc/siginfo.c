@@ -66,6 +66,8 @@ make_signals(void)
             PyTuple_SET_ITEM(signals, number, item);
     }
     PyObject *flags = signals != NULL ? PyImport_ImportModule("pysyscall.flags") : NULL;
+    if (signals != NULL && flags == NULL && PyErr_ExceptionMatches(PyExc_Exception))
+        PyErr_Clear(); /* a call that has been made may have put Python's files out of reach */
     PyObject *members = flags != NULL ? PyObject_GetAttrString(flags, "Signal") : NULL;
     PyObject *iterator = members != NULL ? PyObject_GetIter(members) : NULL;
     PyObject *member;

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "generated/enum_index.h"
+
 enum { MAX_ARGUMENTS = 6 };
 
 /* How a Python object becomes a register. */
@@ -69,6 +71,10 @@ enum kind {
     KIND_REGSET_OUT,    /* an int, for new bytes of that size, or a writable buffer; behind a struct iovec */
     KIND_SEMVALS_IN,    /* an iterable with the value of each semaphore of the set that argument 0 is */
     KIND_SEMVALS_OUT,   /* ... as a list */
+    KIND_FOLLOWED,      /* a struct and, where `follows`, a sequence of those that stand behind it */
+    KIND_IFCONF_OUT,    /* the interfaces, behind a struct ifconf */
+    KIND_WAITING_IN,    /* a time-out, as KIND_TIMESPEC_IN, or a whole IoUringGeteventsArg */
+    KIND_WAITMASK_IN,   /* the signals that belong to it; the register gets the size of the struct */
     KIND_ANY,           /* an int as it is, or a buffer */
     KIND_OPTION_IN,     /* an int, as a C int; or a readable buffer */
     KIND_OPTION_OUT,    /* nothing for a C int; an int for new bytes; a struct's type; or a writable buffer */
@@ -91,6 +97,7 @@ enum result {
     RESULT_NICE,     /* 20 less the number: the kernel keeps getpriority's result positive */
     RESULT_FD,       /* an int to close if the result can't be handed over */
     RESULT_ENUM,     /* a member of `enumeration` */
+    RESULT_OWNER,    /* a process, or a group as a negative number that can look like an error */
     RESULT_STARTED,  /* EINPROGRESS is success */
     RESULT_ENDED,    /* the context has ended, and all requests in it */
     RESULT_TRUE,     /* 0 is True: a question that only an error answers with no */
@@ -135,17 +142,29 @@ typedef struct {
                     KIND_ADDRESS, KIND_PAGES_OUT: the length of the memory, or -1; KIND_CONTROL_ROOM: the flags */
     int8_t when; /* `fallback` holds only if argument `when` has all bits of one of `when_bits`; or -1 */
     int8_t counted_in;
-    uint16_t count_offset;
-    uint16_t type; /* index of the struct type */
-    uint16_t size; /* of an element, in bytes */
+    uint16_t count_offset; /* KIND_FOLLOWED: in the struct itself */
+    uint16_t follower;     /* KIND_FOLLOWED: index of the struct type of the array behind the struct */
+    bool follows;          /* ... which Python gives */
+    bool roomy;            /* KIND_ANY: a small buffer is filled by way of a copy, with room behind it */
+    uint8_t count_size;
+    uint16_t filled_offset; /* ... where the kernel says how many there are */
+    uint16_t type;          /* index of the struct type */
+    uint16_t size;          /* of an element, in bytes */
     uint16_t items;
     long min, max;
     long fallback;
     long added; /* KIND_CONTROL_ROOM: flags that are set in argument `of` where there is room */
     long none;
     long when_bits[2];
-    const char *enumeration; /* of KIND_CELLS_OUT: what the integer is a member of, or NULL */
+    uint16_t enumeration; /* of KIND_CELLS_OUT: what the integer is a member of, or ENUM_NONE */
 } argument;
+
+/* What becomes of buffers that are in use when the call is over. */
+enum keeps {
+    KEEPS_NOTHING,
+    KEEPS_BUFFERS, /* the io_uring instance has the argument that is an iovec */
+    KEEPS_NO_MORE, /* ... and gives it back */
+};
 
 /* Where a value stands inside an argument: `msgvec[2].control[0].data[1]`. Only an error spells it out. */
 typedef struct {
@@ -161,13 +180,13 @@ typedef struct {
     int explained;     /* an errno that means something else here than its text says */
     const char *explanation;
     long nr;
-    const char *refused;     /* why the call is not made, or NULL */
-    const char *enumeration; /* of RESULT_ENUM */
-    uint8_t count;           /* kernel arguments and, after these, options */
-    uint8_t parameters;      /* arguments that Python gives */
-    uint8_t required;        /* ... of which must be there */
-    uint8_t options;         /* what Python gives by name alone, and the kernel gets as part of an argument */
-    bool blocks;             /* releases the GIL */
+    const char *refused;  /* why the call is not made, or NULL */
+    uint16_t enumeration; /* of RESULT_ENUM */
+    uint8_t count;        /* kernel arguments and, after these, options */
+    uint8_t parameters;   /* arguments that Python gives */
+    uint8_t required;     /* ... of which must be there */
+    uint8_t options;      /* what Python gives by name alone, and the kernel gets as part of an argument */
+    bool blocks;          /* releases the GIL */
     enum result result;
     int8_t result_of;
     enum eintr eintr;
@@ -177,6 +196,7 @@ typedef struct {
     int8_t mask;     /* EINTR_REMAINING: the signal mask that makes it EINTR_RAISE if given, or -1 */
     int8_t context;  /* the argument that is a context of asynchronous requests, or -1 */
     enum vdso vdso;
+    enum keeps keeps;
     const place *place; /* where the value that stands as an argument is; NULL for arguments themselves */
     argument args[MAX_ARGUMENTS];
 } signature;

@@ -5,6 +5,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include "generated/enum_index.h"
 #include "generated/struct_index.h"
 #include "structs.h"
 
@@ -22,8 +23,8 @@ typedef struct {
 typedef struct module_state {
     PyObject *module;                         /* borrowed: the module that this state belongs to */
     PyTypeObject *struct_types[STRUCT_COUNT]; /* NULL until one is first needed */
+    PyObject *members[ENUM_COUNT];            /* of each enumeration: those that were seen, by value */
     PyTypeObject *mapping_type;
-    PyObject *members; /* for each enumeration, by name: its members by value, as far as they were seen */
     PyTypeObject *wait_status;
     PyObject *signals;                       /* members of Signal by number; NULL until first needed */
     PyTypeObject *message, *control_message; /* NULL until a call has to do with messages */

@@ -12,6 +12,7 @@
 #include "call.h"
 #include "errors.h"
 #include "results.h"
+#include "rings.h"
 #include "syscall_arch.h"
 #include "vdso.h"
 
@@ -77,6 +78,8 @@ can_grow(const signature *sig)
         enum kind kind = sig->args[i].kind;
         if (i < sig->count && (kind == KIND_ITEMS_OUT || kind == KIND_DATA_OUT || kind == KIND_NAMES_OUT))
             return sig->args[i].length >= 0;
+        if (i < sig->count && kind == KIND_IFCONF_OUT)
+            return true;
     }
     return false;
 }
@@ -90,6 +93,14 @@ grow(const signature *sig, call *c, room *m, long result)
         const argument *a = &sig->args[i];
         if (i >= sig->count)
             break;
+        if (a->kind == KIND_IFCONF_OUT && result >= 0) {
+            struct ifconf *list = &m->cells[i].interfaces;
+            bool full = list->ifc_len > SCRATCH_BYTES - (long)sizeof(struct ifreq);
+            if (!full || m->heap.origin != MEMORY_NONE || !memory_take(&m->heap, IFCONF_MAX))
+                return false;
+            *list = (struct ifconf){.ifc_len = IFCONF_MAX, .ifc_buf = (char *)m->heap.data};
+            return true;
+        }
         if (a->length < 0)
             continue;
         bool too_short = a->kind == KIND_ITEMS_OUT   ? result == -EINVAL || result == c->reg[a->length]
@@ -276,6 +287,8 @@ trampoline(const signature *sig, PyObject *module, PyObject *const *args, Py_ssi
             }
             break;
         }
+        if (sig->result == RESULT_OWNER && is_owner(c.reg[0], result))
+            break;
         if (result == -EINTR && sig->eintr == EINTR_DONE) {
             if (PyErr_CheckSignals() < 0)
                 goto fail;
@@ -293,6 +306,10 @@ trampoline(const signature *sig, PyObject *module, PyObject *const *args, Py_ssi
             goto fail;
         }
     }
+    if (sig->keeps == KEEPS_BUFFERS && !ring_hold(c.reg[0], c.reg[1], &m.iovec))
+        goto fail;
+    if (sig->keeps == KEEPS_NO_MORE && !ring_release(c.reg[0], c.reg[1]))
+        goto fail;
     settle_requests(state, sig, &c, &m, result, submitted);
     if (changes_mappings(sig) && !mappings_end(sig, &c, result))
         goto fail;

@@ -1,6 +1,7 @@
 /* Python sequences to the kernel's arrays, and back: iovecs, CPU masks, arrays of structs and integers. */
 #include "vectors.h"
 
+#include <fcntl.h>
 #include <linux/sem.h>
 #include <poll.h>
 
@@ -235,6 +236,14 @@ integers_into(const signature *sig, int i, PyObject *value, unsigned char *data)
     return good;
 }
 
+bool
+is_owner(long fd, long number)
+{
+    struct f_owner_ex owner;
+    return syscall3(NR_fcntl, fd, F_GETOWN_EX, (long)&owner) == 0 && owner.type == F_OWNER_PGRP
+           && owner.pid == -number;
+}
+
 long
 semaphores_in(long semid)
 {
@@ -336,39 +345,125 @@ names_result(const char *data, Py_ssize_t length)
     return list;
 }
 
+/* The items of a tuple, structs or tuples of their fields, side by side in `m` from `offset` on. */
+static bool
+structs_into(module_state *state, const signature *sig, int i, unsigned type, PyObject *items, memory *m,
+             size_t offset)
+{
+    size_t size = struct_table[type].size;
+    for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(items); k++) {
+        PyObject *item = PyTuple_GET_ITEM(items, k);
+        struct_object *element = struct_coerce(state, type, item);
+        if (element == NULL)
+            return PyErr_Occurred() ? false
+                                    : refuse(sig, i, PyExc_TypeError,
+                                             "item %zd must be %s or a tuple of its fields, not %s", k,
+                                             struct_table[type].name, Py_TYPE(item)->tp_name);
+        memcpy(m->data + offset + size * (size_t)k, element->data, size);
+        bool good = hold(&m->held, element->held);
+        Py_DECREF(element);
+        if (!good)
+            return false;
+    }
+    return true;
+}
+
 bool
 structs_from(module_state *state, const signature *sig, int i, PyObject *value, memory *m, long *count)
 {
     PyObject *sequence = fast_sequence(sig, i, value);
     if (sequence == NULL)
         return false;
-    size_t size = struct_table[sig->args[i].type].size;
-    Py_ssize_t items = PyTuple_GET_SIZE(sequence);
-    if (!memory_take(m, size * (size_t)items)) {
-        Py_DECREF(sequence);
-        return false;
-    }
-    bool good = true;
-    for (Py_ssize_t k = 0; good && k < items; k++) {
-        PyObject *item = PyTuple_GET_ITEM(sequence, k);
-        struct_object *element = struct_coerce(state, sig->args[i].type, item);
-        if (element == NULL) {
-            good = false;
-            if (!PyErr_Occurred())
-                refuse(sig, i, PyExc_TypeError, "item %zd must be %s or a tuple of its fields, not %s", k,
-                       struct_table[sig->args[i].type].name, Py_TYPE(item)->tp_name);
-        }
-        else {
-            memcpy(m->data + size * (size_t)k, element->data, size);
-            good = hold(&m->held, element->held);
-            Py_DECREF(element);
-        }
+    unsigned type = sig->args[i].type;
+    *count = PyTuple_GET_SIZE(sequence);
+    bool good = memory_take(m, struct_table[type].size * (size_t)*count);
+    if (good && !structs_into(state, sig, i, type, sequence, m, 0)) {
+        memory_give_back(m);
+        good = false;
     }
     Py_DECREF(sequence);
-    *count = items;
-    if (!good)
-        memory_give_back(m);
     return good;
+}
+
+bool
+program_from(module_state *state, const signature *sig, int i, PyObject *value, memory *m,
+             struct sock_fprog *program)
+{
+    long count;
+    const long size = sizeof(struct sock_filter);
+    if (PyObject_CheckBuffer(value)) {
+        Py_buffer view;
+        if (!convert_buffer(sig, i, -1, value, false, &view))
+            return false;
+        count = view.len / size;
+        bool good = view.len % size == 0
+                        ? memory_take(m, (size_t)view.len)
+                        : refuse(sig, i, PyExc_ValueError,
+                                 "must have %ld bytes an instruction, not %zd in all", size, view.len);
+        if (good)
+            memcpy(m->data, view.buf, (size_t)view.len);
+        PyBuffer_Release(&view);
+        if (!good)
+            return false;
+    }
+    else if (!structs_from(state, sig, i, value, m, &count)) {
+        return false;
+    }
+    *program = (struct sock_fprog){(unsigned short)count, (struct sock_filter *)m->data};
+    if (count <= UINT16_MAX)
+        return true;
+    memory_give_back(m);
+    return refuse(sig, i, PyExc_ValueError, "must hold at most %d items, not %ld", UINT16_MAX, count);
+}
+
+bool
+followed_from(module_state *state, const signature *sig, int i, PyObject *value, memory *m)
+{
+    const argument *a = &sig->args[i];
+    PyObject *items = NULL, *head = value;
+    if (a->follows) {
+        if (value == NULL || !PyTuple_Check(value) || PyTuple_GET_SIZE(value) != 2)
+            return refuse_type(sig, i, value);
+        head = PyTuple_GET_ITEM(value, 0);
+        items = fast_sequence(sig, i, PyTuple_GET_ITEM(value, 1));
+        if (items == NULL)
+            return false;
+    }
+    struct_object *first = struct_coerce(state, a->type, head);
+    bool good = first != NULL || (!PyErr_Occurred() && refuse_type(sig, i, head));
+    long count = 0;
+    if (good && items == NULL)
+        memcpy(&count, first->data + a->count_offset, a->count_size);
+    else if (good)
+        count = PyTuple_GET_SIZE(items);
+    long most = (1L << 8 * a->count_size) - 1;
+    if (good && count > most)
+        good = refuse(sig, i, PyExc_ValueError, "must hold at most %ld items, not %ld", most, count);
+    good = good && memory_take(m, a->size + struct_table[a->follower].size * (size_t)count);
+    if (good) {
+        memcpy(m->data, first->data, a->size);
+        memcpy(m->data + a->count_offset, &count, a->count_size);
+    }
+    if (good && items != NULL && !structs_into(state, sig, i, a->follower, items, m, a->size)) {
+        memory_give_back(m);
+        good = false;
+    }
+    Py_XDECREF(items);
+    Py_XDECREF(first);
+    return good;
+}
+
+PyObject *
+followed_result(module_state *state, const argument *a, const memory *m)
+{
+    long filled = 0, room = (long)((m->size - a->size) / struct_table[a->follower].size);
+    memcpy(&filled, m->data + a->filled_offset, a->count_size);
+    PyObject *head = struct_from_data(state, a->type, m->data, a->size);
+    PyObject *items = structs_result(state, a->follower, m->data + a->size, filled < room ? filled : room);
+    PyObject *pair = head != NULL && items != NULL ? PyTuple_Pack(2, head, items) : NULL;
+    Py_XDECREF(head);
+    Py_XDECREF(items);
+    return pair;
 }
 
 PyObject *

@@ -49,6 +49,8 @@ bool integers_from(const signature *sig, int i, PyObject *value, memory *m, long
 
 /* Exactly the argument's `items`, at `data`. */
 bool integers_into(const signature *sig, int i, PyObject *value, unsigned char *data);
+/* Whether a number is the process group that owns the descriptor, and no error. */
+bool is_owner(long fd, long number);
 /* How many semaphores a set has; a negative errno where it can't be looked at. */
 long semaphores_in(long semid);
 
@@ -62,6 +64,13 @@ PyObject *strings_from(module_state *state, const signature *sig, int i, PyObjec
 /* A sequence of struct objects or tuples, copied side by side into `m`. */
 bool structs_from(module_state *state, const signature *sig, int i, PyObject *value, memory *m, long *count);
 PyObject *structs_result(module_state *state, unsigned type, const unsigned char *data, Py_ssize_t count);
+/* The instructions of a classic BPF program, structs or the bytes of all of them, copied into `m`. */
+bool program_from(module_state *state, const signature *sig, int i, PyObject *value, memory *m,
+                  struct sock_fprog *program);
+/* A struct and the array behind it, in `m`: as long as the struct says, or as the given sequence is. */
+bool followed_from(module_state *state, const signature *sig, int i, PyObject *value, memory *m);
+/* The struct, and a list of as many as the kernel filled in. */
+PyObject *followed_result(module_state *state, const argument *a, const memory *m);
 /* Those of an array of pollfd whose revents are not zero. */
 PyObject *ready_result(module_state *state, unsigned type, const unsigned char *data, Py_ssize_t count);
 

@@ -54,8 +54,8 @@ def _show(info: SyscallInfo) -> list[str]:
         lines.append(f"result      {_RESULTS.get(info.result, info.result)} in rax")
     if info.commands:
         lines.append("commands")
-        width = min(40, max(len(str(command)) for command in info.commands))
-        lines += [f"  {command!s:<{width}}  {command.doc}".rstrip() for command in info.commands]
+        for command in info.commands:
+            lines += [f"  {command}", f"      {command.doc}"]
     if info.errnos:
         lines += _wrapped("errors", " ".join(info.errnos))
     if info.blocks is not None:

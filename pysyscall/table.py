@@ -50,16 +50,18 @@ class Command:
     """One of the many calls that a family such as fcntl is.
 
     `when` names the value of the selecting argument ("F_GETFL"; "& FLAG" for a bit of it, "else"
-    for all other values), `arguments` are the name and the kind of those that it decides.
+    for all other values), `text` is the call as Python writes it, with what comes back, and
+    `arguments` are the name and the kind of those that the command decides.
     """
 
     when: str
+    text: str
     arguments: tuple[tuple[str, str], ...]
     result: str
     doc: str
 
     def __str__(self) -> str:
-        return f"{self.when}({', '.join(name for name, _ in self.arguments)}) -> {self.result}"
+        return self.text
 
 
 @dataclass(frozen=True, slots=True)

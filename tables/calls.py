@@ -59,9 +59,19 @@ _TYPES: dict[str, type] = {
     "commands_of": str,
     "ignored_bits": list,
     "shift": int,
+    "packed": str,
     "sized_requests": bool,
 }
-_COMMAND_TYPES = {"when": str, "signature": str, "doc": str, "eintr": str, "refuse": str}
+_COMMAND_TYPES: dict[str, type] = {
+    "when": str,
+    "signature": str,
+    "doc": str,
+    "eintr": str,
+    "refuse": str,
+    "blocks": bool,
+    "hot": bool,
+    "keeps": str,
+}
 _VDSO = {
     "clock_gettime": "VDSO_CLOCK_GETTIME",
     "clock_getres": "VDSO_CLOCK_GETRES",
@@ -99,6 +109,8 @@ class Value:
     counted_in: tuple[int, int] = (-1, 0)
     """The struct argument in one of whose fields this one's length stands, and the field's offset;
     or -1."""
+    follower: Struct | None = None
+    """The struct of the array behind the argument's own."""
     choice: tuple[str, int] | None = None
     """In one of a family's calls the constant that this argument must be, and its value."""
     added: int = 0
@@ -135,6 +147,12 @@ class Command:
     second: tuple[str, int] | None
     eintr: Eintr | None
     """Where it differs from the call's."""
+    blocks: bool | None
+    """Where it differs from the call's."""
+    hot: bool
+    """Whether it gets an instance of the engine of its own, because it is made often."""
+    keeps: str
+    """`buffers` where they are still in use when the call is over, `no more` where that ends."""
     refuse: str
     """Why the typed call does not make it."""
 
@@ -175,6 +193,8 @@ class Call:
     """Bits of the selecting argument that change no command."""
     shift: int = 0
     """How far to the left the command stands in the selecting argument."""
+    packed: Value | None = None
+    """What stands to its right there: in Python an argument of its own, behind it."""
     sized_requests: bool = False
     """Whether the selecting argument says how long what the next points at is, as ioctl's does."""
 
@@ -192,14 +212,22 @@ class Call:
         return tuple(value for value in (*self.values, *self.options) if value.parameter)
 
     @property
+    def given(self) -> tuple[Value, ...]:
+        """What Python gives: the parameters, and what is packed into one of them."""
+        found = list(self.parameters)
+        if self.packed is not None:
+            found.insert(1 + self.packed.of, self.packed)
+        return tuple(found)
+
+    @property
     def text(self) -> str:
         """The call as Python writes it: `read(fd, buf)`, `fcntl(fd, F_SETFL, flags)`."""
         shown = self.listed(lambda value: value.choice[0] if value.choice else value.parameter)
         return f"{self.name}({self.python or ', '.join(shown)})"
 
     def listed(self, text: Callable[[Value], str]) -> Iterator[str]:
-        """What `text` makes of each parameter, and `*` before those that are given by name."""
-        for value in self.parameters:
+        """What `text` makes of each that is given, and `*` before those that are given by name."""
+        for value in self.given:
             if value in self.options[:1]:
                 yield "*"
             yield text(value)
@@ -317,7 +345,8 @@ class _Reader:
                 raise TableError(f"'{key}' is missing")
         signature = grammar.parse(row["signature"])
         about = row.get("about", {})
-        values = tuple(self._values(kernel, signature, about))
+        packed = row.get("packed", "").partition(":")[0]
+        values = tuple(self._values(kernel, signature, about, packed))
         values = tuple(self._with_added(values, row.get("adds", {})))
         if row.get("adds") and not signature.options:
             raise TableError("`adds` goes with an option")
@@ -348,10 +377,28 @@ class _Reader:
             commands=tuple(self._commands(kernel, signature, row.get("command", ()))),
             ignored_bits=sum(map(self._named, row.get("ignored_bits", ()))),
             shift=row.get("shift", 0),
+            packed=self._packed(kernel, signature, row),
             sized_requests=row.get("sized_requests", False),
         )
         self._check(call)
         return call
+
+    def _packed(
+        self, kernel: KernelRow, signature: grammar.Signature, row: dict[str, Any]
+    ) -> Value | None:
+        if "packed" not in row:
+            return None
+        parsed = grammar.parse(f"({row['packed']}) -> none")
+        (argument,) = parsed.arguments
+        (place,) = {
+            signature.index(other.kind.operand)
+            for other in signature.arguments
+            if other.kind.word == "by"
+        }
+        about = row.get("about", {}).get(argument.name, "")
+        value = self._value(0, argument, kernel.args[place], parsed, {}, about)
+        most = 2 ** row["shift"] - 1
+        return replace(value, index=place, of=place, rule=replace(value.rule, range=(0, most)))
 
     def _check(self, call: Call) -> None:
         if len(call.explain) > 1 or not call.explain.keys() <= {*call.errors}:
@@ -393,7 +440,11 @@ class _Reader:
             raise TableError("an argument without a default follows one that has one")
 
     def _values(
-        self, kernel: KernelRow, signature: grammar.Signature, about: dict[str, str]
+        self,
+        kernel: KernelRow,
+        signature: grammar.Signature,
+        about: dict[str, str],
+        packed: str,
     ) -> Iterator[Value]:
         arguments = signature.arguments
         if len(arguments) != len(kernel.args):
@@ -405,7 +456,7 @@ class _Reader:
         for name in lengths:
             if arguments[signature.index(name)].kind.word != "len":
                 raise TableError(f"'{name}' is a length in brackets, so its kind must be `len`")
-        for name in about.keys() - {option.name for option in signature.options}:
+        for name in about.keys() - {option.name for option in signature.options} - {packed}:
             signature.index(name)
         for i, (argument, c) in enumerate(zip(arguments, kernel.args, strict=True)):
             try:
@@ -451,6 +502,9 @@ class _Reader:
             try:
                 if unknown := body.keys() - _COMMAND_TYPES:
                     raise GrammarError(f"unknown key '{min(unknown)}'")
+                for key, value in body.items():
+                    if not isinstance(value, _COMMAND_TYPES[key]):
+                        raise GrammarError(f"'{key}' must be a {_COMMAND_TYPES[key].__name__}")
                 first, _, second = when.partition(", ")
                 name = first.removeprefix("& ")
                 if name != "else" and name not in members and not name.isdigit():
@@ -470,6 +524,9 @@ class _Reader:
                     bits=name != first,
                     second=(second, self._named(second)) if second else None,
                     eintr=body.get("eintr"),
+                    blocks=body.get("blocks"),
+                    hot=body.get("hot", False),
+                    keeps=body.get("keeps", "nothing"),
                     refuse=body.get("refuse", ""),
                 )
             except GrammarError as error:
@@ -563,6 +620,7 @@ class _Reader:
             struct=self.structs.get(kind.operand or kind.word),
             about=about or "",
             counted_in=self._counted_in(kind, signature),
+            follower=self.structs[kind.follower.word] if kind.follower else None,
         )
 
     def _counted_in(self, kind: Kind, signature: grammar.Signature) -> tuple[int, int]:

@@ -46,9 +46,10 @@ def general(call: Call) -> Call:
     for command in call.commands:
         if command.choice is None:
             return _variant(call, command)
+    # What a request of ioctl is about may be longer than it says: small buffers get more room.
+    rule = replace(kinds.ANY, copied="both") if call.sized_requests else kinds.ANY
     values = tuple(
-        replace(value, rule=kinds.ANY) if value.kind.word == "by" else value
-        for value in call.values
+        replace(value, rule=rule) if value.kind.word == "by" else value for value in call.values
     )
     result = call.signature.result
     return _made(call, values, Kind("int") if result.word == "by" else result)
@@ -75,9 +76,17 @@ def _variant(call: Call, command: Command) -> Call:
             if carrier >= 0 and value.index in given:
                 value = replace(value, length=carrier)
         values.append(value)
-    result = command.result
-    made = _made(call, tuple(values), result)
-    return replace(made, eintr=command.eintr or call.eintr)
+    made = _made(call, tuple(_without_defaults_before_the_needed(values)), command.result)
+    blocks = call.blocks if command.blocks is None else command.blocks
+    return replace(made, eintr=command.eintr or call.eintr, blocks=blocks)
+
+
+def _without_defaults_before_the_needed(values: list[Value]) -> Iterator[Value]:
+    """What can be left out of other commands can't where something follows that is needed."""
+    needed = [value.index for value in values if value.parameter and not value.default]
+    for value in values:
+        early = value.parameter and needed and value.index < needed[-1]
+        yield replace(value, default="") if early else value
 
 
 def _made(call: Call, values: tuple[Value, ...], result: Kind) -> Call:

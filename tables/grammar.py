@@ -2,11 +2,12 @@
 
     signature = "(" [argument {"," argument}] [";" argument {"," argument}] ")" "->" result
     argument  = name ":" kind ["=" default ["if" name "&" bits]]
-    kind      = ["in" | "out" | "inout"] word [operand] ["[" count "]"] ["?"]
+    kind      = ["in" | "out" | "inout"] word [operand] ["[" count "]"] ["?"] ["+" kind]
     operand   = an argument after `size of`, `tail of`, `remaining`, `pages`, `by`; a value after
                 `const`; a struct after `records`, `pointers`
     result    = word | "count of" name | "ready of" name | "signal of" name | "by" name
     count     = number | name of the argument that carries the length | struct argument "." field
+                | after "+": [field "of"] field
     bits      = FLAG | "(" FLAG {"|" FLAG} ")"
 
 What follows a semicolon is no argument of the kernel's: Python gives it by name, and it shapes one
@@ -38,10 +39,14 @@ class Kind:
     operand: str = ""
     count: str = ""
     optional: bool = False
+    follower: "Kind | None" = None
+    """The array behind a struct that has its length: in the first field of `count`, or how many
+    are filled in there and how many there is room for in the second."""
 
     def __str__(self) -> str:
         text = " ".join(part for part in (self.direction, self.word, self.operand) if part)
-        return text + (f"[{self.count}]" if self.count else "") + ("?" if self.optional else "")
+        text += (f"[{self.count}]" if self.count else "") + ("?" if self.optional else "")
+        return f"{text} + {self.follower}" if self.follower else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +92,13 @@ _KIND = re.compile(
     rf"(?:(?P<direction>in|out|inout)\s+)?"
     rf"(?P<word>(?:size|tail|count|ready|signal)\s+of|{_NAME})"
     rf"(?:\s+(?P<operand>{_NAME}|-?\d+|0x[0-9a-f]+))?"
-    rf"(?:\s*\[\s*(?P<count>{_NAME}(?:\.{_NAME})?|\d+)\s*\])?"
+    rf"(?:\s*\[\s*(?P<count>{_NAME}(?:\.{_NAME}|\s+of\s+{_NAME})?|\d+)\s*\])?"
     rf"\s*(?P<optional>\?)?"
 )
 
 
 def parse_kind(text: str) -> Kind:
+    text, plus, behind = text.partition("+")
     match = _KIND.fullmatch(text.strip())
     if match is None:
         raise GrammarError(f"'{text.strip()}' is not a kind")
@@ -112,6 +118,7 @@ def parse_kind(text: str) -> Kind:
         operand=match["operand"] or "",
         count=match["count"] or "",
         optional=bool(match["optional"]),
+        follower=parse_kind(behind) if plus else None,
     )
 
 

@@ -295,6 +295,19 @@ POINTERS: dict[tuple[str, str], Rule] = {
         copied="entry",
         shown="sigset",
     ),
+    # The two halves of IORING_ENTER_EXT_ARG's struct, in the registers of its address and size.
+    ("waiting", "in"): Rule(
+        "seconds (an int or a float), a Timespec or an IoUringGeteventsArg",
+        annotation="float | Timespec | IoUringGeteventsArg",
+        engine="KIND_WAITING_IN",
+        copied="entry",
+        shown="struct",
+    ),
+    ("waitmask", "in"): Rule(
+        "an iterable of signals",
+        annotation="Iterable[int]",
+        engine="KIND_WAITMASK_IN",
+    ),
     ("sigset", "out"): Rule(
         "", returns="set[Signal | int]", engine="KIND_SIGSET_OUT", copied="exit", shown="sigset"
     ),
@@ -310,8 +323,8 @@ POINTERS: dict[tuple[str, str], Rule] = {
         "", returns="_Siginfo", engine="KIND_SIGINFO_OUT", copied="exit", shown="siginfo"
     ),
     ("fprog", "in"): Rule(
-        "a sequence of SockFilter, or of tuples of its fields",
-        annotation="Iterable[SockFilter | tuple[Any, ...]]",
+        "a sequence of SockFilter, or of tuples of its fields, or their bytes",
+        annotation="Iterable[SockFilter | tuple[Any, ...]] | ReadableBuffer",
         engine="KIND_FPROG_IN",
         copied="entry",
         shown="fprog",
@@ -374,6 +387,10 @@ POINTERS: dict[tuple[str, str], Rule] = {
     ),
     ("semvals", "out"): Rule(
         "", returns="list[int]", engine="KIND_SEMVALS_OUT", copied="exit", shown="list"
+    ),
+    # As many interfaces as there are, behind a struct ifconf.
+    ("ifconf", "out"): Rule(
+        "", returns="list[IfreqAddr]", engine="KIND_IFCONF_OUT", copied="both", shown="structs"
     ),
     ("nodemask", "in"): Rule(
         "an iterable of NUMA nodes",
@@ -438,7 +455,7 @@ BULK = frozenset(
         *("BYTES_OUT", "STRUCTS_IN", "STRUCTS_INOUT", "STRUCTS_OUT", "ITEMS_IN", "ITEMS_OUT"),
         *("RECORDS_OUT", "DATA_OUT", "NAMES_OUT", "PATH_OUT", "CPUSET_IN", "CPUSET_OUT"),
         *("TEXT_OUT", "FPROG_IN", "SEMVALS_IN", "SEMVALS_OUT", "SIGINFO_OUT"),
-        *("REGSET_IN", "REGSET_OUT", "ANY", "PAGES_OUT"),
+        *("REGSET_IN", "REGSET_OUT", "PAGES_OUT", "FOLLOWED", "IFCONF_OUT", "WAITING_IN"),
         *("POINTERS_IN", "MSGBUF_IN", "MSGBUF_OUT"),
     )
 )
@@ -480,6 +497,7 @@ RESULTS: dict[str, str] = {
     "nice20": "RESULT_NICE",
     "mapping": "RESULT_MAPPING",
     "break": "RESULT_BREAK",
+    "owner": "RESULT_OWNER",
     **dict.fromkeys(("twice", "by", "errno32"), ""),
 }
 """What the result register means, and what the C engine makes of it (empty: a wrapper does it)."""
@@ -543,6 +561,25 @@ def _struct_rule(kind: Kind) -> Rule:
     )
 
 
+def _followed_rule(kind: Kind, follower: Kind, names: Names) -> Rule:
+    """A struct and the array behind it, whose length is a field of the struct."""
+    head = _struct_rule(kind)
+    items = _struct_rule(replace(follower, count="n"))
+    if follower.word not in names.structs or not follower.count:
+        raise GrammarError(f"'{kind}': behind the + stands an array of structs")
+    given = follower.direction != "out"
+    return replace(
+        head,
+        accepts=f"a tuple of {head.accepts.split(',')[0]} and {items.accepts.split(',')[0]}"
+        if given
+        else head.accepts,
+        annotation=f"tuple[{head.annotation}, {items.annotation}]" if given else head.annotation,
+        returns=f"tuple[{kind.word}, list[{follower.word}]]",
+        engine="KIND_FOLLOWED",
+        copied="both",
+    )
+
+
 def _cell_rule(kind: Kind, word: Rule) -> Rule:
     if kind.direction == "out" and kind.count.isidentifier():
         return Rule("", "", "list[int]", "KIND_ITEMS_OUT", True, "exit", "list", cell=word.cell)
@@ -600,6 +637,8 @@ def rule_of(kind: Kind, names: Names) -> Rule:
     if kind.word in names.structs:
         if not kind.direction:
             raise GrammarError(f"'{kind}': say `in`, `out` or `inout` before a struct")
+        if kind.follower is not None:
+            return _followed_rule(kind, kind.follower, names)
         return _struct_rule(kind)
     if kind.word in WORDS:
         word = WORDS[kind.word]

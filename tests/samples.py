@@ -270,6 +270,10 @@ class Sampler:
                 found = [Sample(n, room, n) for n in (24, 0, 280, 70_000)]
             case "KexecSegment", "in":
                 found = self._segments()
+            case "ifconf", "out":
+                return [Sample(OMITTED, Pointer(size=16, align=8))]
+            case _ if value.struct is not None and value.follower is not None:
+                found = self._followed(value, value.struct, value.follower)
             case _ if value.struct is not None and not rule.cell:
                 found = self._structs(value, value.struct)
             case _, "out" if rule.cell:
@@ -518,6 +522,29 @@ class Sampler:
                 address = getattr(pysyscall, layout.name).from_bytes(content)
                 yield Sample(address, Pointer(content), size)
 
+    def _followed(
+        self, value: Value, layout: structs.Struct, item: structs.Struct
+    ) -> Iterator[Sample]:
+        """A struct with an array behind it, as long as one of its fields says."""
+        assert value.kind.follower is not None
+        field = layout.field(value.kind.follower.count.rpartition(" of ")[2])
+        for count in (0, 3, 500):
+            content = bytearray(filled(layout, value.index + count))
+            content[field.offset : field.offset + field.size] = count.to_bytes(field.size, "little")
+            head = getattr(pysyscall, layout.name).from_bytes(content)
+            room = layout.size + count * item.size
+            if value.kind.follower.direction == "out":
+                yield Sample(head, Pointer(bytes(content), size=room, align=8))
+            else:
+                items = [filled(item, k) for k in range(count)]
+                given = map(getattr(pysyscall, item.name).from_bytes, items)
+                whole = bytes(content) + b"".join(items)
+                # The count follows from the sequence.
+                yield Sample(
+                    (head.replace(**{field.name: 7}), list(given)),
+                    Pointer(whole, size=room, align=8),
+                )
+
     def _structs(self, value: Value, layout: structs.Struct) -> Iterator[Sample]:
         cls = getattr(pysyscall, layout.name)
         contents = [filled(layout, value.index + k) for k in range(4)]
@@ -582,6 +609,7 @@ class Sampler:
                 pysyscall.SockFilter.from_bytes(content[k : k + 8]) for k in range(0, 8 * count, 8)
             ]
             yield Sample(filters, Program(count, Pointer(content)))
+            yield Sample(bytearray(content), Program(count, Pointer(content)))
 
     def _regsets(self, value: Value, direction: str) -> Iterator[Sample]:
         samples = self._buffers_in(value) if direction == "in" else self._buffers_out(value)
@@ -592,12 +620,15 @@ class Sampler:
 
     def _anything(self, value: Value) -> Iterator[Sample]:
         """What a command takes of which the table knows nothing."""
-        own = bytearray(20)
+        own = bytearray(20 if not value.rule.copied else 4096)
         for number in (0, 1, -1, 2**63 - 1, -(2**63), 2**64 - 1):
             yield Sample(number, Word(number))
         yield Sample(Index(77), Word(77))
         yield Sample(None, Word(0))
-        yield Sample(own, Pointer(size=20, address=address_of(own)), 20)
+        yield Sample(own, Pointer(size=len(own), address=address_of(own)), len(own))
+        if value.rule.copied:
+            # With room behind it, in which the kernel may write more than it should.
+            yield Sample(bytearray(b"abc"), Pointer(b"abc" + bytes(4093), size=4096), 3)
         for content in (b"", distinct(30, value.index), distinct(5000, value.index)):
             # A copy, which the kernel may change.
             yield Sample(content, Pointer(content, size=len(content)), len(content))

@@ -105,6 +105,16 @@ def test_unknown_commands(pipe: tuple[int, int]) -> None:
         pysyscall.ioctl(pipe[0], 0x80045499, bytearray(4))
 
 
+def test_several_buffers_of_an_unknown_command() -> None:
+    """Each is a copy of its own."""
+    number = TABLE.calls["prctl"].kernel.number
+    small, large = b"small", b"large" * 2000
+    with stopped(pysyscall.prctl, 0x7EADBEEF, small, large, b"third", large[:9000]) as stop:
+        contents = (small, large, b"third", large[:9000])
+        pointers = [Pointer(content, size=len(content)) for content in contents]
+        assert compare(number, [Word(0x7EADBEEF), *pointers, Word(0)], stop) == []
+
+
 def test_a_buffer_is_as_long_as_the_request_says() -> None:
     message = r"ioctl\(\) argument 'arg' must have the 4 bytes that the request moves, not 3"
     for short in (b"abc", bytearray(3)):
@@ -122,11 +132,11 @@ def test_semaphores_are_counted_first() -> None:
                 pysyscall.semctl(semid, 0, flags.SETALL, wrong)
         with pytest.raises(OverflowError, match=r"in \[0, 65535\]"):
             pysyscall.semctl(semid, 0, flags.SETALL, [0, 0, 65536])
-        with stopped(pysyscall.semctl, semid, 0, flags.SETALL, (7, 8, 9), _entry=2) as stop:
+        with stopped(pysyscall.semctl, semid, 0, flags.SETALL, (7, 8, 9), nth_entry=2) as stop:
             values = Pointer(b"\7\0\10\0\11\0", align=2)
             expected = [Word(semid), Word(0), Word(int(flags.SETALL)), values, Word(0), Word(0)]
             assert compare(TABLE.calls["semctl"].kernel.number, expected, stop) == []
-        with stopped(pysyscall.semctl, semid, 0, flags.GETALL, _entry=2) as stop:
+        with stopped(pysyscall.semctl, semid, 0, flags.GETALL, nth_entry=2) as stop:
             room = Pointer(size=6, align=2)
             expected = [Word(semid), Word(0), Word(int(flags.GETALL)), room, Word(0), Word(0)]
             assert compare(TABLE.calls["semctl"].kernel.number, expected, stop) == []

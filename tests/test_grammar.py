@@ -25,6 +25,8 @@ def names():
         ("out records Dirent[count]", Kind("records", "out", "Dirent", "count")),
         ("inout len", Kind("len", "inout")),
         ("by cmd", Kind("by", operand="cmd")),
+        ("inout A + in B[n]", Kind("A", "inout", follower=Kind("B", "in", count="n"))),
+        ("inout A + out B[m of n]", Kind("A", "inout", follower=Kind("B", "out", count="m of n"))),
     ],
 )
 def test_kind(text, kind):
@@ -126,6 +128,8 @@ def test_hard_calls(text, names):
         ("in nonsense", "'nonsense' is no kind, no enumeration and no struct"),
         ("out records Nonsense[n]", "there is no struct 'Nonsense'"),
         ("in size of x", "takes no direction"),
+        ("inout Stat + in Nonsense[n]", "behind the \\+ stands an array of structs"),
+        ("inout Stat + in Rlimit", "behind the \\+ stands an array of structs"),
     ],
 )
 def test_meaningless(text, complaint, names):

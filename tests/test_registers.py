@@ -5,11 +5,12 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from samples import Sampler, address_of
+from samples import Case, Sampler, address_of
 from samples_of_wrapped import MAKERS, cases_of_wrapped
 from tracee import (
     Expectation,
@@ -63,9 +64,7 @@ def complaints_of(
 def with_choice(call: Call, chooser: Value, name: str, number: int) -> Call:
     """A family's call for one value of the argument that chooses."""
     values = [
-        replace(value, choice=(name, number << call.shift))
-        if value.index == chooser.index
-        else value
+        replace(value, choice=(name, number)) if value.index == chooser.index else value
         for value in call.values
     ]
     return replace(call, values=tuple(values))
@@ -95,11 +94,28 @@ def commands() -> Iterator[Any]:
 
 
 def variant_is_tested_by_hand(variant: Call) -> bool:
-    """Where the kernel is asked first how many there are, or a struct says how long bytes are."""
+    """Where the kernel is asked first how many there are, a struct says how long bytes are, or two
+    arguments make one struct."""
     return any(
-        value.kind.word == "semvals" or (value.kind.word == "bytes" and value.counted_in[0] >= 0)
+        value.kind.word in ("semvals", "waiting")
+        or (value.kind.word == "bytes" and value.counted_in[0] >= 0)
         for value in variant.values
     )
+
+
+def packed(call: Call, case: Case) -> Case:
+    """The case with the argument that shares a register with the command."""
+    if call.packed is None:
+        return case
+    place, name, low = call.packed.of, call.packed.parameter, 0x5A
+    chooser = call.values[place]
+    assert chooser.choice is not None
+    expected = list(case.expected)
+    expected[place] = Word(chooser.choice[1] << call.shift | low)
+    if chooser.parameter in case.kwargs:
+        return replace(case, kwargs={**case.kwargs, name: low}, expected=tuple(expected))
+    args = (*case.args[: place + 1], low, *case.args[place + 1 :])
+    return replace(case, args=args, expected=tuple(expected))
 
 
 @pytest.mark.parametrize(
@@ -108,7 +124,8 @@ def variant_is_tested_by_hand(variant: Call) -> bool:
 def test_call(call: Call) -> None:
     function = getattr(pysyscall, call.name)
     wrong = []
-    for case in cases_of_wrapped(call) if call.name in MAKERS else SAMPLER.cases(call):
+    cases = cases_of_wrapped(call) if call.name in MAKERS else SAMPLER.cases(call)
+    for case in map(partial(packed, call), cases):
         try:
             with stopped(function, *case.args, **case.kwargs) as stop:
                 complaints = compare(call.kernel.number, case.expected, stop)

@@ -174,6 +174,8 @@ for call in table.calls():
     names = [a.parameter for a in call.parameters]
     # Where a command stands for all that is unknown, its arguments have its own names.
     own = any(command.when == "else" for command in call.commands)
+    # Nor are all of them there where two are one register.
+    own = own or len(names) != call.signature.count(",") + 1
     if call.binding != "fast" or not names or own:
         continue
     given = {name: Unusable() for name in names}

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tables import calls, generate, siginfo
+from tables import calls, families, generate, siginfo
 from tables.__main__ import main
 from tables.rows import TableError
 
@@ -130,6 +130,33 @@ def test_family(tmp_path):
     assert command.when == "SEEK_SET"
     (value,) = command.values
     assert (value.index, value.struct.name, value.rule.copied) == (2, "Rlimit", "entry")
+
+
+def test_what_a_command_needs_makes_what_stands_before_it_needed(tmp_path):
+    text = row("(fd: fd = 0, cmd: Whence = 0, arg: by cmd = 0) -> by cmd", name="fcntl")
+    command = '[[fcntl.command]]\nwhen = "SEEK_SET"\nsignature = "{}"\n'
+    table = load(tmp_path, text.replace('"fast"', '"wrapped"') + command.format("(a: s32) -> none"))
+    ((_, made),) = families.variants(table.calls["fcntl"])
+    assert [value.default for value in made.parameters] == ["", "", ""]
+    table = load(tmp_path, text.replace('"fast"', '"wrapped"') + command.format("() -> none"))
+    ((_, made),) = families.variants(table.calls["fcntl"])
+    assert [value.default for value in made.parameters] == ["0", "0", "0"]
+
+
+def test_two_arguments_in_one_register(tmp_path):
+    settings = 'shift = 8\npacked = "whose: QuotaType"\n'
+    text = family("SEEK_SET", "() -> none").replace("[[", settings + "[[", 1)
+    call = load(tmp_path, text).calls["fcntl"]
+    assert call.text == "fcntl(fd, cmd, whose, arg)"
+    assert call.packed.range == (0, 255)
+    ((_, made),) = families.variants(call)
+    assert made.text == "fcntl(fd, SEEK_SET, whose, arg)"
+
+
+def test_settings_of_a_command(tmp_path):
+    for setting in ("hot = 1", "blocks = 'no'", "nonsense = true"):
+        with pytest.raises(TableError, match="command SEEK_SET: "):
+            load(tmp_path, family("SEEK_SET", "() -> none") + setting)
 
 
 @pytest.mark.parametrize(

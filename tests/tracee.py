@@ -199,7 +199,7 @@ def _child(function: Callable[..., object], args: tuple, kwargs: dict[str, objec
 
 @contextmanager
 def stopped(
-    function: Callable[..., object], *args: object, _entry: int = 1, **kwargs: object
+    function: Callable[..., object], *args: object, nth_entry: int = 1, **kwargs: object
 ) -> Iterator[Stop]:
     """Run `function(*args, **kwargs)` in a child up to its first system call, or a later one.
 
@@ -210,7 +210,7 @@ def stopped(
         _child(function, args, kwargs)
     tracee = _Tracee(pid)
     try:
-        yield tracee.call_under_test(_entry)
+        yield tracee.call_under_test(nth_entry)
     finally:
         tracee.end()
 

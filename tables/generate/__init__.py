@@ -14,6 +14,8 @@ ROOT = Path(__file__).parents[2]
 
 # One maker gives the text of one file, or of one file for each area (`{area}` in its path).
 _FILES: dict[str, Callable[[Table], str]] = {
+    "csrc/generated/enum_index.h": c_calls.enum_index,
+    "csrc/generated/enum_names.inc": c_calls.enum_names,
     "csrc/generated/numbers.h": c_calls.numbers,
     "csrc/generated/calls.inc": c_calls.calls,
     "csrc/generated/methods.inc": c_calls.methods,

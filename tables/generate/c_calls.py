@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 from tables import families, kinds
 from tables.calls import Call, Command, Table, Value
 from tables.generate import docs
+from tables.structs import Struct
 
 _RANGED = frozenset(
     {
@@ -71,6 +73,28 @@ def calls(table: Table) -> str:
     return "\n".join(_call(call) for call in _fast(table))
 
 
+def enum_index(table: Table) -> str:
+    """The number of each enumeration whose members come back."""
+    lines = [f"    ENUM_{name}," for name in [*_coming_back(table), "COUNT"]]
+    head = ["#ifndef PYSYSCALL_ENUM_INDEX_H", "#define PYSYSCALL_ENUM_INDEX_H", ""]
+    return "\n".join([*head, "enum enum_index {", "    ENUM_NONE,", *lines, "};", "", "#endif", ""])
+
+
+def enum_names(table: Table) -> str:
+    """The name of each, by its number."""
+    return "".join(f'    [ENUM_{name}] = "{name}",\n' for name in _coming_back(table))
+
+
+def _coming_back(table: Table) -> list[str]:
+    found = set()
+    fast = _fast(table)
+    variants = [variant for call in fast for _, variant in families.variants(call)]
+    for call in [*fast, *variants]:
+        found |= {call.signature.result.word} & table.enums.keys()
+        found |= {value.enum.name for value in call.outs if value.enum}
+    return sorted(found)
+
+
 def _fast(table: Table) -> list[Call]:
     found = [call for call in table.calls.values() if call.binding == "fast"]
     return sorted(found, key=lambda call: call.kernel.number)
@@ -99,20 +123,19 @@ def _string(text: str) -> str:
 
 
 def _call(call: Call) -> str:
-    run = f"run_call(&sig_{call.name}, m, args, n, names)"
     parts = _family(call) if call.commands else [_signature(f"sig_{call.name}", call)]
-    if call.commands:
-        run = f"run_family(&family_{call.name}, m, args, n, names)"
-    parts += [
-        "",
+    run = f"run_family(&family_{call.name}" if call.commands else f"run_call(&sig_{call.name}"
+    return "\n".join([*parts, "", *_function(f"call_{call.name}", run), ""])
+
+
+def _function(name: str, run: str) -> list[str]:
+    return [
         "static PyObject *",
-        f"call_{call.name}(PyObject *m, PyObject *const *args, Py_ssize_t n, PyObject *names)",
+        f"{name}(PyObject *m, PyObject *const *args, Py_ssize_t n, PyObject *names)",
         "{",
-        f"    return {run};",
+        f"    return {run}, m, args, n, names);",
         "}",
-        "",
     ]
-    return "\n".join(parts)
 
 
 def _family(call: Call) -> list[str]:
@@ -125,20 +148,33 @@ def _family(call: Call) -> list[str]:
         _signature(f"sig_{call.name}_{k}", variant, command)
         for k, (command, variant) in enumerate(variants)
     ]
-    parts.append(_signature(f"sig_{call.name}", families.general(call)))
+    general = f"sig_{call.name}"
+    if all(command.choice for command in call.commands):
+        parts.append(_signature(general, families.general(call)))
+    for k, command in enumerate(call.commands):
+        if command.choice is None:
+            general = f"sig_{call.name}_{k}"
+        if command.hot:
+            parts += ["", *_function(f"hot_{call.name}_{k}", f"run_call(&sig_{call.name}_{k}")]
     parts.append(f"static const family_command {call.name}_commands[] = {{")
-    # Flags are asked for first, then the constant is searched for.
+    # Flags are asked for first, in the table's order; then the constant is searched for.
     order = sorted(
         ((command, k) for k, (command, _) in enumerate(variants) if command.choice is not None),
-        key=lambda pair: (not pair[0].bits, pair[0].choice and pair[0].choice[1]),
+        key=lambda pair: (
+            not pair[0].bits,
+            pair[0].choice and not pair[0].bits and pair[0].choice[1],
+        ),
     )
     for command, k in order:
         fields = [f".value = {_long(command.choice[1] if command.choice else 0)}"]
         if command.second is not None:
             fields += [".has_second = true", f".second = {_long(command.second[1])}"]
-        parts.append(f"    {{{', '.join(fields)}, .sig = &sig_{call.name}_{k}}},")
+        fields.append(f".sig = &sig_{call.name}_{k}")
+        if command.hot:
+            fields.append(f".run = hot_{call.name}_{k}")
+        parts.append(f"    {{{', '.join(fields)}}},")
     settings = {
-        "general": f"&sig_{call.name}",
+        "general": f"&{general}",
         "commands": f"{call.name}_commands",
         "count": str(len(order)),
         "flags": str(sum(command.bits for command, _ in order)),
@@ -148,10 +184,28 @@ def _family(call: Call) -> list[str]:
         "shift": str(call.shift),
         "sized_requests": str(call.sized_requests).lower(),
     }
+    if call.packed is not None:
+        parts.insert(0, _signature(f"given_{call.name}", _as_given(call)))
+        settings["given"] = f"&given_{call.name}"
+    hot = next((k for k, c in enumerate(call.commands) if c.choice is None and c.hot), None)
+    if hot is not None:
+        settings["run_general"] = f"hot_{call.name}_{hot}"
     parts += ["};", "", f"static const family family_{call.name} = {{"]
     parts += [f"    .{key} = {value}," for key, value in settings.items()]
     parts.append("};")
     return parts
+
+
+def _as_given(call: Call) -> Call:
+    """The arguments as Python gives them, where two of them become one."""
+    general = families.general(call)
+    values = list(general.values)
+    if call.packed is not None:
+        chooser = values[call.packed.of]
+        largest = (0, 2 ** (32 - call.shift) - 1)
+        values[call.packed.of] = replace(chooser, rule=replace(chooser.rule, range=largest))
+        values.insert(1 + call.packed.of, call.packed)
+    return replace(general, values=tuple(values), packed=None)
 
 
 def _signature(name: str, call: Call, command: Command | None = None) -> str:
@@ -178,7 +232,9 @@ def _signature(name: str, call: Call, command: Command | None = None) -> str:
         "vdso": call.vdso,
     }
     if settings["result"] == "RESULT_ENUM":
-        settings["enumeration"] = f'"{result.word}"'
+        settings["enumeration"] = f"ENUM_{result.word}"
+    if command is not None and command.keeps != "nothing":
+        settings["keeps"] = f"KEEPS_{command.keeps.upper().replace(' ', '_')}"
     if command is not None and command.refuse:
         settings["refused"] = json.dumps(command.refuse)
     lines = [f"static const signature {name} = {{"]
@@ -202,7 +258,7 @@ def _explanation(call: Call) -> dict[str, str]:
 def _relative(call: Call) -> int:
     """The duration that is measured anew, as not every call says what is left of it."""
     told = any(value.rule.engine == "KIND_REMAINING" for value in call.values)
-    return -1 if told else _argument_of(call, "timespec", "timeval")
+    return -1 if told else _argument_of(call, "timespec", "timeval", "waiting")
 
 
 def _argument_of(call: Call, *words: str) -> int:
@@ -226,6 +282,10 @@ def _argument(call: Call, value: Value) -> Iterator[tuple[str, str]]:
     if engine in _SIZED_BY_THE_CALL or engine == "KIND_TEXT_OUT":
         fixed = value.kind.count.isdigit()
         low, high = 0, int(value.kind.count) if fixed else call.values[value.length].fallback
+    fallback = value.fallback
+    if value.choice is not None and not call.ignored_bits and not call.shift:
+        # The command was found by it, so it needs no second look.
+        engine, fallback = "KIND_CONST", value.choice[1]
     if value.parameter:
         yield "name", f'"{value.parameter}"'
         yield "expected", json.dumps(rule.accepts)
@@ -250,6 +310,14 @@ def _argument(call: Call, value: Value) -> Iterator[tuple[str, str]]:
             yield "grows", "true"
         if value.struct.size_field:
             yield "tells_size", "true"
+        if value.follower is not None:
+            yield from _follower(value, value.struct, value.follower)
+    elif engine == "KIND_ANY" and rule.copied:
+        yield "roomy", "true"
+    elif engine == "KIND_IFCONF_OUT":
+        yield "type", "STRUCT_IfreqAddr"
+    elif engine == "KIND_WAITING_IN":
+        yield "type", "STRUCT_Timespec"
     elif engine in ("KIND_TIMESPEC_IN", "KIND_TIME_INOUT"):
         yield "type", f"STRUCT_{value.kind.word.capitalize()}"
     elif engine in ("KIND_DATA_OUT", "KIND_NAMES_OUT", "KIND_TEXT_OUT"):
@@ -266,7 +334,7 @@ def _argument(call: Call, value: Value) -> Iterator[tuple[str, str]]:
         yield "is_fd", str(value.kind.word in ("fd", "pidfd")).lower()
         yield "items", value.kind.count if value.kind.count.isdigit() else "1"
         if value.enum is not None and engine == "KIND_CELLS_OUT":
-            yield "enumeration", f'"{value.enum.name}"'
+            yield "enumeration", f"ENUM_{value.enum.name}"
     if value.counted_in[0] >= 0:
         yield "is_counted", "true"
         yield "counted_in", str(value.counted_in[0])
@@ -278,7 +346,19 @@ def _argument(call: Call, value: Value) -> Iterator[tuple[str, str]]:
         yield "max", _long(high)
     if engine == "KIND_CONTROL_ROOM":
         yield "added", _long(next((other.added for other in call.values if other.added), 0))
-    yield "fallback", _long(value.fallback)
+    yield "fallback", _long(fallback)
+
+
+def _follower(value: Value, head: Struct, item: Struct) -> Iterator[tuple[str, str]]:
+    """The array behind a struct, and the fields that count its items."""
+    assert value.kind.follower is not None
+    filled, _, room = value.kind.follower.count.rpartition(" of ")
+    count, told = head.field(room), head.field(filled or room)
+    yield "follower", f"STRUCT_{item.name}"
+    yield "follows", "true" if value.kind.follower.direction != "out" else "false"
+    yield "count_offset", str(count.offset)
+    yield "count_size", str(count.size)
+    yield "filled_offset", str(told.offset)
 
 
 def _range_of_length(call: Call, value: Value) -> tuple[int, int]:

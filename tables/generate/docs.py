@@ -53,6 +53,7 @@ _GIVEN = {
 }
 _RESULTS = {
     "none": "None.",
+    "by": "What the command tells.",
     "never": "Never.",
     "fd": "A descriptor, an int.",
     "count": "How many bytes, an int.",
@@ -90,8 +91,8 @@ _LONG = 20
 def docstring(call: Call) -> str:
     """The docstring of one call, in Google style: opening line, sections, remarks, source."""
     parts = [f"`{call.text}`: {call.doc}."]
-    if call.parameters:
-        lines = [_wrap(_parameter(call, value), 4) for value in call.parameters]
+    if call.given:
+        lines = [_wrap(_parameter(call, value), 4) for value in call.given]
         parts.append("Args:\n" + "\n".join(lines))
     parts.append("Returns:\n" + _wrap(returns(call), 4))
     if errors := raised(call):

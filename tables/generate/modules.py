@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import builtins
 
+from tables import families
 from tables.calls import Call, Command, Table, Value
 from tables.enums import Enum
+from tables.generate import stubs
 
 
 def sysno(table: Table) -> str:
@@ -178,13 +180,25 @@ def _call(call: Call) -> dict[str, object]:
         "note": call.note,
         "man": call.man,
         "reason": call.reason,
-        "commands": tuple(_command(command) for command in call.commands),
+        "commands": tuple(_command(call, *pair) for pair in families.variants(call)),
     }
 
 
-def _command(command: Command) -> dict[str, object]:
+def _command(family: Call, command: Command, call: Call) -> dict[str, object]:
+    chooser = families.selector(family)
+    shown = [
+        f"{value.parameter} {command.when}"
+        if command.bits and value.parameter == chooser.parameter
+        else value.choice[0]
+        if value.choice
+        else value.parameter
+        for value in call.given
+        if value.kind.word != "unused"
+    ]
+    results = dict.fromkeys(stubs.python_result(call, changes) for changes in stubs.variants(call))
     return {
         "when": command.when,
+        "text": f"{call.name}({', '.join(shown)}) -> {' | '.join(results)}",
         "arguments": tuple((value.name, str(value.kind)) for value in command.values),
         "result": str(command.result),
         "doc": command.doc,

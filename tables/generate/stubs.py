@@ -156,6 +156,7 @@ def _enums(calls: list[Call], table: Table) -> set[str]:
     """The enumerations that the calls' types speak of."""
     every = [*calls, *(variant for call in calls for _, variant in families.variants(call))]
     found = {value.enum.name for call in every for value in call.values if value.enum}
+    found |= {call.packed.kind.word for call in calls if call.packed}
     found |= {call.signature.result.word for call in every} & table.enums.keys()
     for call in every:
         for value in call.parameters:
@@ -214,12 +215,12 @@ def _python(struct: Struct, name: str) -> str:
 def _call(call: Call, table: Table) -> str:
     if call.commands:
         return _family(call, table)
-    variants = _variants(call)
+    several = variants(call)
     result = ""
-    for changes in variants:
+    for changes in several:
         parameters = ", ".join(call.listed(partial(_parameter, changes=changes)))
-        returns = _returns(call, changes)
-        result += "@overload\n" if len(variants) > 1 else ""
+        returns = python_result(call, changes)
+        result += "@overload\n" if len(several) > 1 else ""
         result += f"def {call.name}({parameters}) -> {returns}: ...\n"
     return result
 
@@ -234,24 +235,24 @@ def _family(call: Call, table: Table) -> str:
             for value in variant.parameters
             if value.choice is not None and value.parameter == chooser
         ]
-        for changes in _variants(variant):
+        for changes in variants(variant):
             parameters = ", ".join(
                 _parameter(value, changes)
                 if value.choice is None
                 else f"{value.parameter}: Literal[{_literal(table, value.choice)}]"
                 if value.parameter != chooser
                 else f"{value.parameter}: Literal[{{}}]"
-                for value in variant.parameters
+                for value in variant.given
             )
-            alike.setdefault((parameters, _returns(variant, changes)), []).extend(chosen)
+            alike.setdefault((parameters, python_result(variant, changes)), []).extend(chosen)
     result = ""
     for (parameters, returns), literals in alike.items():
         text = parameters.replace("{}", ", ".join(literals))
         result += f"@overload\ndef {call.name}({text}) -> {returns}: ...\n"
     other = families.general(call)
-    parameters = ", ".join(_parameter(value, {}) for value in other.parameters)
+    parameters = ", ".join(_parameter(value, {}) for value in other.given)
     # A flag beside the command hides from the checker which one it is.
-    returns = "Any" if call.ignored_bits or call.shift else _returns(other, {})
+    returns = "Any" if call.ignored_bits or call.shift else python_result(other, {})
     return result + f"@overload\ndef {call.name}({parameters}) -> {returns}: ...\n"
 
 
@@ -263,7 +264,7 @@ def _literal(table: Table, choice: tuple[str, int]) -> str:
     return str(choice[1])
 
 
-def _variants(call: Call) -> list[dict[str, str]]:
+def variants(call: Call) -> list[dict[str, str]]:
     """What the types of some arguments say of the result: one overload each."""
     for value in call.values:
         name, engine = value.name, value.rule.engine
@@ -304,7 +305,7 @@ def _parameter(value: Value, changes: dict[str, str]) -> str:
     return f"{value.parameter}: {annotation} = {default}"
 
 
-def _returns(call: Call, changes: dict[str, str]) -> str:
+def python_result(call: Call, changes: dict[str, str]) -> str:
     word = call.signature.result.word
     if word == "never":
         return "NoReturn"

@@ -138,7 +138,7 @@ class Worker:
 
 def plausible(kind: str) -> tuple[Recipe, ...]:
     found = next((recipes for start, recipes in PLAUSIBLE.items() if kind.startswith(start)), ())
-    if parts := re.fullmatch(r"(in|inout|out) ([A-Z]\w*)(\[\w+\])?\??", kind):
+    if parts := re.fullmatch(r"(in|inout|out) ([A-Z]\w*)(\[\w+\])?\??", kind.partition(" + ")[0]):
         direction, name, several = parts.groups()
         fields = ["fields", name]
         if name not in STRUCTS:

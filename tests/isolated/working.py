@@ -440,6 +440,51 @@ def others() -> Iterator[Case]:
         yield case("poll", polled, 0)
 
 
+def families() -> Iterator[Case]:
+    """Commands, some of each shape."""
+    flags = pysyscall.flags
+    file = os.open("file", os.O_RDWR)
+    reader, _ = os.pipe()
+    lock = pysyscall.Flock(l_type=flags.F_WRLCK)
+    for command in (flags.F_GETFD, flags.F_GETFL, flags.F_GETLEASE, flags.F_GETOWN):
+        yield case("fcntl", File(file), command)
+    yield case("fcntl", file, flags.F_DUPFD_CLOEXEC, HIGH, after=close)
+    for given in (lock, (flags.F_WRLCK, 0, 5, 6)):
+        yield case("fcntl", file, flags.F_GETLK, given)
+    yield case("fcntl", file, flags.F_GETOWN_EX)
+    yield case("fcntl", -1, flags.F_GETOWN, raises=OSError)
+    yield case("ioctl", reader, flags.FIONREAD)
+    for count in (0, 3, 1000):
+        wanted = pysyscall.Fiemap(fm_length=2**40, fm_extent_count=count)
+        yield case("ioctl", file, flags.FS_IOC_FIEMAP, wanted, raises=OSError)
+    head, info = pysyscall.FileDedupeRange(), pysyscall.FileDedupeRangeInfo(dest_fd=file)
+    for pair in ((head, [info] * 3), ((1, 2), iter([info, (1, 2)])), (head, [info] * 300)):
+        yield case("ioctl", file, flags.FIDEDUPERANGE, pair, raises=OSError)
+    with socket.socket() as unconnected:
+        kept = unconnected.detach()
+    yield case("ioctl", kept, flags.SIOCGIFCONF)
+    for unknown in (bytearray(8), bytearray(5000), b"bytes", b"b" * 5000, 2**63, None):
+        yield case("ioctl", reader, 0x7EAD, unknown, raises=OSError)
+    yield case("prctl", flags.PR_GET_NAME)
+    yield case("quotactl", flags.Q_SYNC, Number(0))
+    yield case("quotactl", flags.Q_GETQUOTA, 2, "/dev/nothing", 5, raises=OSError)
+    yield case("quotactl", flags.Q_SETINFO, 2, "/dev/nothing", 5, (1, 2, 3, 4), raises=OSError)
+    for program in (bytes(16), [(6, 0, 0, 0)] * 3):
+        yield case("seccomp", 1, 2**31, program, raises=OSError)
+    try:
+        ring, _ = pysyscall.io_uring_setup(1, pysyscall.IoUringParams())
+    except OSError:
+        return
+    buffers = [bytearray(100), memoryview(bytearray(50))[10:]]
+    unregister = partial(pysyscall.io_uring_register, ring, flags.IORING_UNREGISTER_BUFFERS)
+    register = flags.IORING_REGISTER_BUFFERS
+    yield case("io_uring_register", ring, register, buffers, after=lambda _: unregister())
+    yield case("io_uring_register", -1, register, buffers, raises=OSError)
+    flag = flags.IORING_ENTER_EXT_ARG
+    for wait in ((), (0,), (pysyscall.Timespec(),), (None, [1, 2]), (0.0, {3})):
+        yield case("io_uring_enter", ring, 0, 0, flag, *wait, raises=OSError)
+
+
 def waiting() -> Iterator[Case]:
     """Sets of descriptors, asynchronous requests, messages, records."""
     reader, writer = os.pipe()
@@ -689,6 +734,7 @@ def cases() -> Iterator[Case]:
     yield from sockets()
     yield from messages()
     yield from others()
+    yield from families()
     yield from waiting()
     yield from memory()
     yield from processes()
