@@ -71,7 +71,8 @@ class SyscallInfo:
     `binding` says how Python reaches it: "fast" (a typed function in C), "wrapped" (a typed
     function in Python), "raw_only" (by `pysyscall.raw` alone, `reason` says why), "untyped" (not
     typed yet) or "dead" (the kernel no longer has it). `options` are what Python gives by name
-    beyond the kernel's arguments, to shape one of them.
+    beyond the kernel's arguments, to shape one of them; `packed` is what it gives for some bits of
+    the argument that is number `of`.
     """
 
     number: int
@@ -100,11 +101,15 @@ class SyscallInfo:
     config: str
     commands: tuple[Command, ...] = ()
     options: tuple[Argument, ...] = ()
+    packed: Argument | None = None
 
     @property
     def parameters(self) -> tuple[Argument, ...]:
         """What Python gives: those of the kernel's arguments that it does, and then the options."""
-        return (*(argument for argument in self.arguments if argument.parameter), *self.options)
+        found = [argument for argument in self.arguments if argument.parameter]
+        if self.packed is not None:
+            found.insert(1 + found.index(self.arguments[self.packed.of]), self.packed)
+        return (*found, *self.options)
 
 
 @cache
@@ -156,6 +161,7 @@ def _info(number: int) -> SyscallInfo:
         options=tuple(
             Argument(c_type="", register="", **known) for known in row.get("options", ())
         ),
+        packed=Argument(c_type="", register="", **row["packed"]) if "packed" in row else None,
     )
 
 

@@ -167,6 +167,7 @@ def _call(call: Call) -> dict[str, object]:
         "doc": call.doc,
         "arguments": tuple(_value(value) for value in call.values),
         "options": tuple(_value(value) for value in call.options),
+        **({"packed": _value(call.packed)} if call.packed else {}),
         "result": str(call.signature.result),
         "text": call.text,
         "errors": call.errors,

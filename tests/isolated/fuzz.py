@@ -185,6 +185,8 @@ def shape(call: SyscallInfo, command: Command | None = None) -> dict[str, str | 
                 found[name or argument.parameter] = kind
         elif argument.enum and f"by {argument.name}" in {a.kind for a in call.arguments}:
             found[argument.parameter] = number_of(chosen)
+            if call.packed is not None:
+                found[call.packed.parameter] = call.packed.kind
         elif argument.parameter:
             found[argument.parameter] = argument.kind
     return found

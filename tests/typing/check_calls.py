@@ -256,10 +256,8 @@ def table_and_raw() -> None:
 
 
 def commands_and_requests(fd: int, request: int) -> None:
-    assert_type(pysyscall.fcntl(fd, pysyscall.F_GETFL), OpenFlag)
     assert_type(pysyscall.fcntl(fd, pysyscall.F_GETOWN), int)
     assert_type(pysyscall.fcntl(fd, pysyscall.F_SETLK, pysyscall.Flock()), None)
-    assert_type(pysyscall.ioctl(fd, pysyscall.TIOCGWINSZ), pysyscall.Winsize)
     assert_type(pysyscall.ioctl(fd, pysyscall.SIOCGIFCONF), list[pysyscall.IfreqAddr])
     assert_type(
         pysyscall.ioctl(fd, pysyscall.FS_IOC_FIEMAP, pysyscall.Fiemap()),
@@ -275,7 +273,5 @@ def commands_and_requests(fd: int, request: int) -> None:
         pysyscall.quotactl(pysyscall.Q_GETQUOTA, pysyscall.USRQUOTA, "/dev/sda", 1000),
         pysyscall.Dqblk,
     )
-    assert_type(pysyscall.keyctl(pysyscall.KEYCTL_READ, 5), bytes)
-    assert_type(pysyscall.ptrace(pysyscall.PTRACE_GETREGS, 5), pysyscall.UserRegs)
     pysyscall.quotactl(pysyscall.Q_GETQUOTA)  # type: ignore[call-overload]
     pysyscall.ioctl(fd, pysyscall.TIOCSWINSZ, "x")  # type: ignore[call-overload]
