@@ -12,9 +12,11 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "generated/numbers.h"
 #include "siginfo.h"
@@ -350,7 +352,17 @@ queue_facts(PyObject *Py_UNUSED(module), PyObject *capsule)
                          (unsigned long long)queue->room->lost);
 }
 
-/* Right after fork, while the numbers can't have been given to other files. */
+/* Whether the number still is an eventfd: somebody may have closed it, and opened another file in its place. */
+static bool
+is_eventfd(int descriptor)
+{
+    char path[32], name[32] = "";
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", descriptor);
+    ssize_t length = readlink(path, name, sizeof(name) - 1);
+    return length > 0 && strcmp(name, "anon_inode:[eventfd]") == 0;
+}
+
+/* Right after fork, while the numbers can't have been given to other files by this process. */
 static PyObject *
 queues_forked(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
 {
@@ -358,12 +370,20 @@ queues_forked(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
         return NULL;
     for (signal_queue *queue = queues; queue != NULL; queue = queue->next) {
         if (queue->room->descriptor == 0 && queue->inherited >= 0) {
-            syscall1(NR_close, queue->inherited);
+            if (is_eventfd(queue->inherited))
+                syscall1(NR_close, queue->inherited);
             queue->inherited = -1;
         }
     }
     unlock();
     Py_RETURN_NONE;
+}
+
+void
+queues_share_descriptors(void)
+{
+    for (signal_queue *queue = queues; queue != NULL; queue = queue->next)
+        queue->inherited = -1;
 }
 
 /* Reads (handler, flags, mask, restorer); the handler is a number or a queue. */

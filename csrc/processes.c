@@ -3,11 +3,16 @@
 
 #include <errno.h>
 #include <linux/futex.h>
+#include <linux/sched.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "actions.h"
 #include "generated/numbers.h"
 #include "syscall_arch.h"
 
@@ -72,6 +77,16 @@ fork_by_libc(void)
     return result < 0 ? -errno : result;
 }
 
+/* Whether parent and child have one table of descriptors: for clone by its flags, for clone3 by its struct's. */
+static bool
+shares_descriptors(const long word[4])
+{
+    uint64_t flags = word[0] == NR_clone ? (uint64_t)word[1] : 0;
+    if (word[0] == NR_clone3)
+        memcpy(&flags, (const void *)word[1], sizeof(flags));
+    return flags & CLONE_FILES;
+}
+
 PyObject *
 make_child(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t nargs)
 {
@@ -88,8 +103,11 @@ make_child(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t nargs)
         return PyErr_Format(PyExc_RuntimeError, "only the main interpreter can make a child process");
     PyOS_BeforeFork();
     long result = nargs == 0 ? fork_by_libc() : fork_by_kernel(word);
-    if (result == 0)
+    if (result == 0) {
+        if (shares_descriptors(word))
+            queues_share_descriptors();
         PyOS_AfterFork_Child();
+    }
     else
         PyOS_AfterFork_Parent();
     return PyLong_FromLong(result);

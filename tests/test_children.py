@@ -466,6 +466,23 @@ def test_descriptors_can_be_shared() -> None:
 
 
 @pytest.mark.parametrize("name", ["clone", "clone3"])
+def test_queues_stay_open_where_descriptors_are_shared(name: str) -> None:
+    """The child's hooks close its own copy of a queue's descriptor, but not the parent's."""
+    queue = pysyscall.SignalQueue()
+    before = os.fstat(queue.fileno())
+    if name == "clone":
+        pid = pysyscall.clone(CLONE_FILES | SIGCHLD).pid
+    else:
+        pid = pysyscall.clone3(CloneArgs(flags=CLONE_FILES, exit_signal=SIGCHLD)).pid
+    if pid == 0:
+        os._exit(0)
+    assert ends_well(pid)
+    link = Path(f"/proc/self/fd/{queue.fileno()}")
+    assert str(link.readlink()) == "anon_inode:[eventfd]"
+    assert os.fstat(queue.fileno()).st_ino == before.st_ino
+
+
+@pytest.mark.parametrize("name", ["clone", "clone3"])
 def test_namespaces(name: str) -> None:
     flags = CLONE_NEWUSER | CLONE_NEWUTS | CLONE_NEWPID
     space = Path("/proc/thread-self/ns/uts")
