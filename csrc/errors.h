@@ -21,4 +21,9 @@ __attribute__((cold)) void raise_errno(const signature *sig, long result, PyObje
 __attribute__((cold)) bool bind_arguments(const signature *sig, PyObject *const *args, Py_ssize_t nargs,
                                           PyObject *kwnames, PyObject **bound);
 
+/* The exception that is set, as an object; it is set no longer. */
+PyObject *take_exception(void);
+/* Sets it again; takes the reference. */
+void raise_exception(PyObject *exception);
+
 #endif

@@ -7,10 +7,10 @@
 #include "errors.h"
 #include "interpreter.h"
 
-/* The argument at `position`, wherever it was given; NULL where it wasn't. */
-static PyObject *
-argument_at(const signature *sig, int position, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+PyObject *
+family_argument(const family *f, int position, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
+    const signature *sig = f->general;
     if (position < nargs)
         return args[position];
     for (int i = 0, visible = 0; kwnames != NULL && i < sig->count; i++) {
@@ -81,30 +81,64 @@ request_fits(const family *f, long request, PyObject *value)
     return true;
 }
 
-static PyObject *
-run_chosen(const family *f, PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+/* The command that the arguments name, or NULL where the table doesn't know it; false with an exception. */
+static bool
+choose(const family *f, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
+       const family_command **command)
 {
-    PyObject *second = argument_at(f->general, f->decided, args, nargs, kwnames);
-    PyObject *index = argument_at(f->general, f->selector, args, nargs, kwnames);
+    PyObject *second = family_argument(f, f->decided, args, nargs, kwnames);
+    PyObject *index = family_argument(f, f->selector, args, nargs, kwnames);
     long choice;
-    const family_command *command = NULL;
+    *command = NULL;
     if (number_of(index, &choice)) {
-        command = find(f, choice, second);
-        if (command == NULL && f->sized_requests && !request_fits(f, choice, second))
-            return NULL;
+        *command = find(f, choice, second);
+        if (*command == NULL && f->sized_requests && !request_fits(f, choice, second))
+            return false;
     }
     else if (index != NULL && !PyLong_Check(index) && PyIndex_Check(index)) {
         /* A second look at it may give another number: the one that chose the command must also be the one given. */
         PyErr_Format(PyExc_TypeError, "%s: the command must be an int, not %s", f->general->text,
                      Py_TYPE(index)->tp_name);
+        return false;
+    }
+    return true;
+}
+
+/* The signature of a command, or of those that the table doesn't know; NULL with ValueError where it is never made. */
+static const signature *
+signature_of(const family *f, const family_command *command)
+{
+    const signature *sig = command != NULL ? command->sig : f->general;
+    if (sig->refused == NULL)
+        return sig;
+    PyErr_Format(PyExc_ValueError, "%s: %s", sig->text, sig->refused);
+    return NULL;
+}
+
+const signature *
+family_signature(const family *f, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    const family_command *command;
+    if (f->given != NULL) {
+        PyErr_Format(PyExc_TypeError, "%s can't be made beforehand, nor be part of a batch",
+                     f->general->text);
         return NULL;
     }
+    return choose(f, args, nargs, kwnames, &command) ? signature_of(f, command) : NULL;
+}
+
+static PyObject *
+run_chosen(const family *f, PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    const family_command *command;
+    if (!choose(f, args, nargs, kwnames, &command))
+        return NULL;
     family_run *run = command != NULL ? command->run : f->run_general;
     if (run != NULL)
         return run(module, args, nargs, kwnames);
-    const signature *sig = command != NULL ? command->sig : f->general;
-    if (sig->refused != NULL)
-        return PyErr_Format(PyExc_ValueError, "%s: %s", sig->text, sig->refused);
+    const signature *sig = signature_of(f, command);
+    if (sig == NULL)
+        return NULL;
     PyObject *bound[MAX_ARGUMENTS];
     if (f->given != NULL && !bind_arguments(sig, args, nargs, NULL, bound))
         return NULL; /* left out, but not by this command */

@@ -32,6 +32,12 @@ typedef struct {
     long ignored_bits;   /* of the selecting argument */
 } family;
 
+/* The argument at `position`, wherever it was given; borrowed, NULL where it wasn't. */
+PyObject *family_argument(const family *f, int position, PyObject *const *args, Py_ssize_t nargs,
+                          PyObject *kwnames);
+/* The signature of the command that these arguments name, for batches; NULL with an exception. */
+const signature *family_signature(const family *f, PyObject *const *args, Py_ssize_t nargs,
+                                  PyObject *kwnames);
 PyObject *run_family(const family *f, PyObject *module, PyObject *const *args, Py_ssize_t nargs,
                      PyObject *kwnames);
 

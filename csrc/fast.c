@@ -3,6 +3,8 @@
 #include <Python.h>
 
 #include "actions.h"
+#include "batch.h"
+#include "bulk.h"
 #include "enter.h"
 #include "family.h"
 #include "interpreter.h"
@@ -21,6 +23,33 @@
 
 #include "generated/calls.inc"
 
+/* Of each call: the method of a batch that records it, and its place in the table. */
+#define RECORD(name, sig, family)                                                                            \
+    static PyObject *record_##name(PyObject *batch, PyObject *const *args, Py_ssize_t n, PyObject *names)    \
+    {                                                                                                        \
+        return record_call(batch, sig, family, args, n, names);                                              \
+    }
+#define CALL(name)   RECORD(name, &sig_##name, NULL)
+#define FAMILY(name) RECORD(name, NULL, &family_##name)
+#include "generated/entries.inc"
+#undef CALL
+#undef FAMILY
+
+const call_entry call_table[] = {
+#define CALL(name)   {#name, &sig_##name, NULL},
+#define FAMILY(name) {#name, NULL, &family_##name},
+#include "generated/entries.inc"
+    {NULL, NULL, NULL},
+};
+
+PyMethodDef record_methods[] = {
+#define METHOD(name, doc)                                                                                    \
+    {#name, (PyCFunction)(void (*)(void))record_##name, METH_FASTCALL | METH_KEYWORDS, doc},
+#include "generated/methods.inc"
+#undef METHOD
+    {NULL, NULL, 0, NULL},
+};
+
 static PyObject *
 vfork_exec(PyObject *m, PyObject *const *args, Py_ssize_t n, PyObject *names)
 {
@@ -37,13 +66,15 @@ switch_vdso(PyObject *Py_UNUSED(module), PyObject *on)
     Py_RETURN_NONE;
 }
 
-/* The module's __getattr__: structs, whose types are made when they are first asked for. */
+/* The module's __getattr__: structs and batches, whose types are made when they are first asked for. */
 static PyObject *
 get_struct(PyObject *module, PyObject *name)
 {
     if (!PyUnicode_Check(name))
         return PyErr_Format(PyExc_TypeError, "attribute name must be a str, not %s", Py_TYPE(name)->tp_name);
     PyTypeObject *type = struct_type_named(state_of(module), name);
+    if (type == NULL && !PyErr_Occurred())
+        type = batch_type_named(state_of(module), name);
     if (type == NULL) {
         if (!PyErr_Occurred())
             PyErr_Format(PyExc_AttributeError, "module 'pysyscall._fast' has no attribute '%U'", name);
@@ -53,7 +84,19 @@ get_struct(PyObject *module, PyObject *name)
 }
 
 static PyMethodDef fast_methods[] = {
+#define METHOD(name, doc)                                                                                    \
+    {#name, (PyCFunction)(void (*)(void))call_##name, METH_FASTCALL | METH_KEYWORDS, doc},
 #include "generated/methods.inc"
+    {"prepare", (PyCFunction)(void (*)(void))prepare_call, METH_FASTCALL | METH_KEYWORDS,
+     PyDoc_STR("prepare(call, /, *args, **kwargs)\n--\n\n"
+               "The call with these arguments, converted once: an object that makes it when it is called.")},
+    {"read_files", (PyCFunction)(void (*)(void))read_files, METH_VARARGS | METH_KEYWORDS,
+     PyDoc_STR("read_files(paths, *, threads=None)\n--\n\nThe contents of many files.")},
+    {"stat_many", (PyCFunction)(void (*)(void))stat_many, METH_VARARGS | METH_KEYWORDS,
+     PyDoc_STR("stat_many(paths, mask=2047, *, dirfd=None, flags=0, threads=None)\n--\n\n"
+               "What statx says of many files.")},
+    {"write_all", (PyCFunction)(void (*)(void))write_all, METH_VARARGS | METH_KEYWORDS,
+     PyDoc_STR("write_all(fd, chunks)\n--\n\nWrite many buffers, all of them.")},
     {"__getattr__", get_struct, METH_O, NULL},
     {"_fork", (PyCFunction)(void (*)(void))make_child, METH_FASTCALL, NULL},
     {"_exit", (PyCFunction)(void (*)(void))end_thread, METH_FASTCALL, NULL},
@@ -66,9 +109,7 @@ static PyMethodDef fast_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-static const struct {
-    const char *name, *target;
-} aliases[] = {
+const call_alias call_aliases[] = {
 #include "generated/aliases.inc"
     {NULL, NULL},
 };
@@ -95,9 +136,9 @@ fast_exec(PyObject *module)
     find_thread_record();
     if (PyModule_AddFunctions(module, action_methods) < 0 || PyModule_AddFunctions(module, enter_methods) < 0)
         return -1;
-    for (size_t k = 0; aliases[k].name != NULL; k++) {
-        PyObject *target = PyObject_GetAttrString(module, aliases[k].target);
-        int failed = target == NULL || PyModule_AddObjectRef(module, aliases[k].name, target) < 0;
+    for (size_t k = 0; call_aliases[k].name != NULL; k++) {
+        PyObject *target = PyObject_GetAttrString(module, call_aliases[k].target);
+        int failed = target == NULL || PyModule_AddObjectRef(module, call_aliases[k].name, target) < 0;
         Py_XDECREF(target);
         if (failed)
             return -1;
@@ -112,6 +153,8 @@ fast_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->mapping_type);
     for (unsigned k = 0; k < STRUCT_COUNT; k++)
         Py_VISIT(state->struct_types[k]);
+    for (int k = 0; k < BATCH_TYPES; k++)
+        Py_VISIT(state->batch_types[k]);
     for (unsigned k = 0; k < ENUM_COUNT; k++)
         Py_VISIT(state->members[k]);
     Py_VISIT(state->wait_status);
@@ -129,6 +172,8 @@ fast_clear(PyObject *module)
     Py_CLEAR(state->mapping_type);
     for (unsigned k = 0; k < STRUCT_COUNT; k++)
         Py_CLEAR(state->struct_types[k]);
+    for (int k = 0; k < BATCH_TYPES; k++)
+        Py_CLEAR(state->batch_types[k]);
     for (unsigned k = 0; k < ENUM_COUNT; k++)
         Py_CLEAR(state->members[k]);
     Py_CLEAR(state->wait_status);
@@ -159,7 +204,7 @@ static PyModuleDef_Slot fast_slots[] = {
     {0, NULL},
 };
 
-static struct PyModuleDef fast_module = {
+struct PyModuleDef fast_module = {
     PyModuleDef_HEAD_INIT,
     .m_name = "pysyscall._fast",
     .m_doc =

@@ -9,6 +9,9 @@
 #include "generated/struct_index.h"
 #include "structs.h"
 
+/* The types of batches, which are made when one is first needed. */
+enum { BATCH_RECORDER, BATCH_RESULT, BATCH_INPUT, BATCH_PREPARED, BATCH_TYPES };
+
 enum { REQUEST_BUCKETS = 64 };
 
 /* The asynchronous requests under way, in lists by address. */
@@ -23,7 +26,8 @@ typedef struct {
 typedef struct module_state {
     PyObject *module;                         /* borrowed: the module that this state belongs to */
     PyTypeObject *struct_types[STRUCT_COUNT]; /* NULL until one is first needed */
-    PyObject *members[ENUM_COUNT];            /* of each enumeration: those that were seen, by value */
+    PyTypeObject *batch_types[BATCH_TYPES];
+    PyObject *members[ENUM_COUNT]; /* of each enumeration: those that were seen, by value */
     PyTypeObject *mapping_type;
     PyTypeObject *wait_status;
     PyObject *signals;                       /* members of Signal by number; NULL until first needed */
@@ -32,6 +36,8 @@ typedef struct module_state {
     PyObject *msgbuf;          /* the class Msgbuf; NULL until it is first needed */
     request_table requests;
 } module_state;
+
+extern struct PyModuleDef fast_module;
 
 static inline module_state *
 state_of(PyObject *module)

@@ -84,6 +84,20 @@ can_grow(const signature *sig)
     return false;
 }
 
+/* Whether argument `i` came back as an array that was too short, and that can be longer. */
+ALWAYS_INLINE bool
+was_too_short(const signature *sig, const call *c, int i, long result)
+{
+    const argument *a = &sig->args[i];
+    if (a->length < 0)
+        return false;
+    bool too_short = a->kind == KIND_ITEMS_OUT   ? result == -EINVAL || result == c->reg[a->length]
+                     : a->kind == KIND_DATA_OUT  ? result == -ERANGE || result > c->reg[a->length]
+                     : a->kind == KIND_NAMES_OUT ? result == -ERANGE
+                                                 : false;
+    return too_short && c->reg[a->length] < a->max;
+}
+
 /* After an error that says so, where it came back full, or where the whole length was told: whether an array that
  * was too short could be made as long as it can get. */
 ALWAYS_INLINE bool
@@ -101,13 +115,7 @@ grow(const signature *sig, call *c, room *m, long result)
             *list = (struct ifconf){.ifc_len = IFCONF_MAX, .ifc_buf = (char *)m->heap.data};
             return true;
         }
-        if (a->length < 0)
-            continue;
-        bool too_short = a->kind == KIND_ITEMS_OUT   ? result == -EINVAL || result == c->reg[a->length]
-                         : a->kind == KIND_DATA_OUT  ? result == -ERANGE || result > c->reg[a->length]
-                         : a->kind == KIND_NAMES_OUT ? result == -ERANGE
-                                                     : false;
-        if (!too_short || c->reg[a->length] >= a->max)
+        if (!was_too_short(sig, c, i, result))
             continue;
         if (!memory_take(&m->heap, (size_t)a->max * a->size))
             return false;

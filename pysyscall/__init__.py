@@ -16,7 +16,7 @@ from pysyscall._fast import *  # noqa: F403
 
 __version__ = "0.1.0"
 
-_SUBMODULES = ("all_threads", "checked", "flags", "raw", "table")
+_SUBMODULES = ("all_threads", "batch", "checked", "flags", "raw", "table")
 
 
 def __getattr__(name: str) -> object:

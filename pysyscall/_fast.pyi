@@ -10565,6 +10565,9 @@ sigsuspend = rt_sigsuspend
 klogctl = syslog
 
 
+from pysyscall.batch import Input as Input, Result as Result, prepare as prepare, read_files as read_files, stat_many as stat_many, write_all as write_all
+
+
 @final
 class WaitStatus(int):
     @property

@@ -214,7 +214,9 @@ def test_one_more_call_is_one_entry(tmp_path):
     end = complete.index("\n[", start) + 1
     traces = {
         "calls.inc": ".nr = NR_syncfs,",
-        "methods.inc": "call_syncfs",
+        "methods.inc": "METHOD(syncfs,",
+        "entries.inc": "CALL(syncfs)",
+        "batch.pyi": "def syncfs(self, fd: FileDescriptorLike | Result[int]) -> Result[None]: ...",
         "_fast.pyi": "def syncfs(fd: FileDescriptorLike) -> None: ...",
         "names.py": '"syncfs",',
         "files.md": "pysyscall.syncfs",

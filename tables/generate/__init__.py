@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tables.calls import Table
-from tables.generate import c_calls, c_control, c_structs, docs, modules, stubs
+from tables.generate import batch_stubs, c_calls, c_control, c_structs, docs, modules, stubs
 
 COMMAND = "python -m tables generate"
 ROOT = Path(__file__).parents[2]
@@ -19,12 +19,14 @@ _FILES: dict[str, Callable[[Table], str]] = {
     "csrc/generated/numbers.h": c_calls.numbers,
     "csrc/generated/calls.inc": c_calls.calls,
     "csrc/generated/methods.inc": c_calls.methods,
+    "csrc/generated/entries.inc": c_calls.entries,
     "csrc/generated/aliases.inc": c_calls.aliases,
     "csrc/generated/control.inc": c_control.messages,
     "csrc/generated/struct_index.h": c_structs.index,
     "csrc/generated/structs.inc": c_structs.structs,
     "csrc/generated/siginfo.inc": c_structs.siginfo,
     "pysyscall/_fast.pyi": stubs.fast,
+    "pysyscall/batch.pyi": batch_stubs.batch,
     "pysyscall/__init__.pyi": stubs.package,
     "pysyscall/flags.pyi": stubs.flags,
     "pysyscall/_generated/control.py": modules.control,

@@ -60,11 +60,14 @@ def aliases(table: Table) -> str:
 
 
 def methods(table: Table) -> str:
-    """The entries of the module's method table."""
+    """The functions of the module, and methods of a batch, each with its docstring."""
+    return "".join(f"METHOD({call.name},\n     {_string(_doc(call))})\n" for call in _fast(table))
+
+
+def entries(table: Table) -> str:
+    """Which fast calls there are, and which of them are families."""
     return "".join(
-        f'    {{"{call.name}", (PyCFunction)(void (*)(void))call_{call.name}, '
-        f"METH_FASTCALL | METH_KEYWORDS,\n     {_string(_doc(call))}}},\n"
-        for call in _fast(table)
+        f"{'FAMILY' if call.commands else 'CALL'}({call.name})\n" for call in _fast(table)
     )
 
 
@@ -107,7 +110,7 @@ def _doc(call: Call) -> str:
     """
     if call.commands:
         return docs.docstring(call)
-    parameters = ["$module"]
+    parameters = ["$self"]
     parameters += call.listed(_declared)
     return f"{call.name}({', '.join(parameters)})\n--\n\n{docs.docstring(call)}"
 

@@ -27,6 +27,8 @@ from _typeshed import WriteableBuffer
 from pysyscall.msgbuf import Msgbuf as Msgbuf
 '''
 
+# What the extension has beside the calls; `batch.pyi` describes it.
+_BATCH = ("Input", "Result", "prepare", "read_files", "stat_many", "write_all")
 # Beside the calls. A queue of signals is an object that only these functions read.
 _FAST_TAIL = """
 @final
@@ -146,8 +148,9 @@ def fast(table: Table) -> str:
         _STRUCT,
     ]
     parts += [_struct(struct) for struct in table.structs.values()]
-    parts += [_call(call, table) for call in calls]
+    parts += [declaration(call, table) for call in calls]
     parts += [f"{alias} = {call.name}\n" for call in calls for alias in call.aliases]
+    parts.append(f"\nfrom pysyscall.batch import {', '.join(f'{n} as {n}' for n in _BATCH)}\n")
     parts.append(_FAST_TAIL)
     return "\n".join(parts)
 
@@ -212,7 +215,8 @@ def _python(struct: Struct, name: str) -> str:
     return dict(shown + [(c.name, c.python) for c in struct.computed])[name]
 
 
-def _call(call: Call, table: Table) -> str:
+def declaration(call: Call, table: Table) -> str:
+    """The lines of one call."""
     if call.commands:
         return _family(call, table)
     several = variants(call)
@@ -379,7 +383,8 @@ def package(table: Table) -> str:
     lines = [
         '"""Every Linux system call of x86-64: typed, decoded and fast."""',
         "",
-        "from pysyscall import all_threads as all_threads, checked as checked, flags as flags",
+        "from pysyscall import all_threads as all_threads, batch as batch, checked as checked",
+        "from pysyscall import flags as flags, raw as raw, table as table",
         "from pysyscall import raw as raw, table as table",
         f"from pysyscall._fast import {', '.join(f'{name} as {name}' for name in names)}",
         "from pysyscall.flags import "

@@ -12,9 +12,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from batches import batches
 from working import Case, cases, close_spare, folder, lowest_free
 
 import pysyscall
@@ -137,7 +139,7 @@ def main() -> None:
     with folder():
         # What is there now stays, so that a collection looks at new objects only.
         gc.freeze()
-        for case in cases():
+        for case in chain(cases(), batches()):
             case.run()
             close_spare()
             gc.collect()

@@ -17,9 +17,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 SANITIZERS = "address,undefined"
 TESTS = (
-    *("test_bad_buffers.py", "test_bad_input.py", "test_hostile.py", "test_interrupts.py"),
-    *("test_directories.py", "test_mapping.py", "test_messages.py", "test_runtime.py"),
-    *("test_signal_actions.py", "test_struct_bytes.py", "test_structs.py"),
+    *("test_bad_buffers.py", "test_bad_input.py", "test_batch.py", "test_bulk.py"),
+    *("test_directories.py", "test_hostile.py", "test_interrupts.py", "test_mapping.py"),
+    *("test_messages.py", "test_runtime.py", "test_signal_actions.py"),
+    *("test_struct_bytes.py", "test_structs.py"),
 )
 # Under LeakSanitizer: what memory is lost when all has ended.
 SCRIPTS = (("leaks.py", "10"), ("no_memory.py",))
