@@ -14,8 +14,8 @@ if sys.platform != "linux" or platform.machine() != "x86_64" or sys.maxsize < 2*
     )
 
 FLAGS = ["-std=c11", "-O2", "-fvisibility=hidden"]
-if os.environ.get("PYSYSCALL_DEV"):
-    FLAGS += ["-Wall", "-Wextra", "-Werror"]
+# Debug information, which many interpreters ask for, would take three quarters of the package.
+FLAGS += ["-Wall", "-Wextra", "-Werror"] if os.environ.get("PYSYSCALL_DEV") else ["-g0"]
 # One instance of the engine instead of one a call: built in seconds, for work on the C code.
 if os.environ.get("PYSYSCALL_QUICK"):
     FLAGS += ["-DPYSYSCALL_INTERPRET"]
