@@ -31,8 +31,7 @@ class FanotifyFid:
     """Which file or directory a fanotify event is about, as `open_by_handle_at` opens it."""
 
     info_type: FanotifyInfoType
-    """FID is the object; DFID its directory; DFID_NAME, `OLD_DFID_NAME` and `NEW_DFID_NAME` with its
-    name."""
+    """FID is the object, DFID its directory; those with NAME in them have its name as well."""
     fsid: tuple[int, ...]
     """The file system, as `statfs` tells it."""
     handle: FileHandle
