@@ -593,11 +593,13 @@ def test_many_short_calls_can_be_interrupted(alarm: Any) -> None:
     given = b.input()
     b.fsync(given)
     alarm(0.05, interrupt)
+    # What a handler raises is lost where it happens to run inside a collection: so it comes again.
+    signal.setitimer(signal.ITIMER_REAL, 0.05, 0.5)
     start = time.monotonic()
     with pytest.raises(Interrupted):
         for _ in b.each(iter(int, 1)):
-            pass
-    assert time.monotonic() - start < 2
+            assert time.monotonic() - start < 10
+    signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def test_others_run_meanwhile(pipe: tuple[int, int]) -> None:

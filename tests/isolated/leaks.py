@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
@@ -134,8 +135,24 @@ def check(case: Case) -> None:
     raise AssertionError(f"{case}: {grown[2]} blocks in {REPETITIONS} repetitions")
 
 
+def threads_at_once() -> None:
+    """Lets libc take the stacks and the arenas that it keeps for later threads."""
+    meeting = threading.Barrier(4)
+
+    def meet() -> None:
+        bytearray(2**16)
+        meeting.wait()
+
+    threads = [threading.Thread(target=meet) for _ in range(meeting.parties)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
 def main() -> None:
     count = 0
+    threads_at_once()
     with folder():
         # What is there now stays, so that a collection looks at new objects only.
         gc.freeze()
