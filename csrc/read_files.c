@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 
 #include "convert.h"
@@ -236,8 +237,7 @@ static bool
 read_odd_file(file *f, const char *path)
 {
     long result = 0;
-    if (f->fd < 0 || (f->is_fifo && f->length == 0)) {
-        /* A FIFO is opened beside the first time, so that its writers always have a reader. */
+    if (f->fd < 0) {
         if (!enter_alone(NR_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, &result))
             return false;
         end_file(f, syscall_failed(result) ? result : 0);
@@ -246,6 +246,10 @@ read_odd_file(file *f, const char *path)
         f->fd = (int)result;
     }
     else {
+        /* A FIFO may have no writer yet, which looks like its end. One that has come and gone does end it. */
+        struct pollfd first = {.fd = f->fd, .events = POLLIN};
+        if (f->is_fifo && f->length == 0 && !enter_alone(NR_poll, (long)&first, 1, -1, &result))
+            return false;
         syscall3(NR_fcntl, f->fd, F_SETFL, 0);
     }
     do {
