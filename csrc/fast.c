@@ -3,6 +3,7 @@
 #include <Python.h>
 
 #include "actions.h"
+#include "audit.h"
 #include "batch.h"
 #include "bulk.h"
 #include "enter.h"
@@ -126,6 +127,7 @@ fast_exec(PyObject *module)
         if ((state->members[k] = PyDict_New()) == NULL)
             return -1;
     state->module = module;
+    find_audit_hooks(state);
     state->mapping_type = mapping_make_type(module);
     if (state->mapping_type == NULL || PyModule_AddType(module, state->mapping_type) < 0)
         return -1;

@@ -38,6 +38,8 @@ reach(fdsets *sets, long fd)
 static PyObject *
 iterator_of(module_state *state, const signature *sig, int i, PyObject *value)
 {
+    if (PyList_CheckExact(value) || PyTuple_CheckExact(value) || PyAnySet_CheckExact(value))
+        return PyObject_GetIter(value);
     PyObject *fileno = NULL;
     bool single = PyUnicode_Check(value) || PyBytes_Check(value) || PyByteArray_Check(value);
     if (!single && !optional_attribute(value, state->fileno, &fileno))

@@ -183,18 +183,52 @@ refuse_field(const struct_object *object, const struct_field *field, PyObject *e
     return false;
 }
 
+/* Stores an int of one machine digit, as most are; false where the value or the field is not that simple. */
+static inline bool
+store_small(const struct_field *field, unsigned char *at, PyObject *value)
+{
+    long small;
+    bool is_signed = field->type <= FIELD_S64 ? field->type % 2 != 0 : field->type == FIELD_FD;
+    if ((field->type > FIELD_S64 && !is_signed) || !int_in_place(value, &small))
+        return false;
+    int bits = 8 * field->size - is_signed;
+    if (bits < 62 && small >> bits != (is_signed && small < 0 ? -1 : 0))
+        return false;
+    if (small < 0 && !is_signed)
+        return false;
+    switch (field->size) {
+    case 1: memcpy(at, &small, 1); return true;
+    case 2: memcpy(at, &small, 2); return true;
+    case 4: memcpy(at, &small, 4); return true;
+    default: memcpy(at, &small, 8); return true;
+    }
+}
+
+bool
+fields_store(const struct_info *info, unsigned char *data, PyObject *values)
+{
+    if (info->is_sockaddr || info->tells_size || info->minimum != info->size
+        || PyTuple_GET_SIZE(values) > info->count)
+        return false;
+    for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(values); k++) {
+        const struct_field *field = &info->fields[k];
+        PyObject *value = PyTuple_GET_ITEM(values, k);
+        unsigned char *at = data + field->offset;
+        bool nested = field->type == FIELD_STRUCT && PyTuple_CheckExact(value);
+        if (field->items > 1
+            || !(nested ? fields_store(&struct_table[field->nested], at, value)
+                        : store_small(field, at, value)))
+            return false;
+    }
+    return true;
+}
+
 /* The integer types by size and sign; the byte-order ones are swapped after the range is checked. */
 static bool
 set_integer(const struct_object *object, const struct_field *field, unsigned char *at, PyObject *value)
 {
-    long small;
-    bool swapped = field->type == FIELD_BE16 || field->type == FIELD_BE32;
-    /* Most ints are below 2**30 and positive: these fit where 32 bits or more are. */
-    if (field->size >= 4 && !swapped && int_in_place(value, &small) && small >= 0 && small <= INT32_MAX) {
-        memset(at, 0, field->size);
-        memcpy(at, &small, 4);
+    if (store_small(field, at, value))
         return true;
-    }
     PyObject *number = NULL;
     if (PyIndex_Check(value))
         number = PyNumber_Index(value);

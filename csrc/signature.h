@@ -187,6 +187,8 @@ typedef struct {
     uint8_t required;     /* ... of which must be there */
     uint8_t options;      /* what Python gives by name alone, and the kernel gets as part of an argument */
     bool blocks;          /* releases the GIL */
+    int8_t brief;         /* ... but not where this argument is `brief_most` or less; or -1 */
+    long brief_most;
     enum result result;
     int8_t result_of;
     enum eintr eintr;

@@ -34,6 +34,9 @@ typedef struct module_state {
     PyTypeObject *message, *control_message; /* NULL until a call has to do with messages */
     PyObject *fileno, *fspath; /* names of methods, interned: the cache of attributes goes by identity */
     PyObject *msgbuf;          /* the class Msgbuf; NULL until it is first needed */
+    /* Where the audit hooks of this interpreter and of all interpreters begin: NULL behind them for none. */
+    PyObject *const *own_hooks;
+    const void *const *global_hooks;
     request_table requests;
 } module_state;
 

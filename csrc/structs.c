@@ -228,6 +228,8 @@ struct_construct(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         return NULL;
     if (info->is_sockaddr && info->family != 0)
         memcpy(object->data, &info->family, sizeof(info->family));
+    if (kwargs == NULL && fields_store(info, object->data, args))
+        return (PyObject *)object;
     if ((info->is_sockaddr || info->tells_size) && ends_with_a_field(info))
         object->size = info->minimum;
     for (Py_ssize_t k = 0; k < given; k++) {

@@ -9,6 +9,7 @@
 #include <errno.h>
 
 #include "arguments.h"
+#include "audit.h"
 #include "call.h"
 #include "errors.h"
 #include "results.h"
@@ -132,6 +133,8 @@ understood(const signature *sig, const call *c, const room *m, long result)
 {
     if (sig->result == RESULT_STARTED && result == -EINPROGRESS)
         return 0;
+    if (sig->result == RESULT_BREAK && c->reg[0] != 0 && result != c->reg[0])
+        return -ENOMEM;
     EACH_ARGUMENT (i) {
         /* The kernel looks at no descriptor above all that were ever open, and leaves its bit as it was. */
         if (i < sig->count && sig->args[i].kind == KIND_FDSET && result >= 0
@@ -206,28 +209,6 @@ raise_for(const signature *sig, const call *c, long result)
     raise_errno(sig, result, paths[0], paths[1]);
 }
 
-/* sys.audit("pysyscall.call", name, args): costs one test where no hook is installed. */
-ALWAYS_INLINE bool
-audit(const signature *sig, PyObject *const *args, Py_ssize_t given)
-{
-#define ARG(k) (k < given && args[k] != NULL ? args[k] : Py_None)
-    switch (sig->parameters + sig->options) {
-    case 0: return PySys_Audit("pysyscall.call", "s()", sig->name) == 0;
-    case 1: return PySys_Audit("pysyscall.call", "s(O)", sig->name, ARG(0)) == 0;
-    case 2: return PySys_Audit("pysyscall.call", "s(OO)", sig->name, ARG(0), ARG(1)) == 0;
-    case 3: return PySys_Audit("pysyscall.call", "s(OOO)", sig->name, ARG(0), ARG(1), ARG(2)) == 0;
-    case 4: return PySys_Audit("pysyscall.call", "s(OOOO)", sig->name, ARG(0), ARG(1), ARG(2), ARG(3)) == 0;
-    case 5:
-        return PySys_Audit("pysyscall.call", "s(OOOOO)", sig->name, ARG(0), ARG(1), ARG(2), ARG(3), ARG(4))
-               == 0;
-    default:
-        return PySys_Audit("pysyscall.call", "s(OOOOOO)", sig->name, ARG(0), ARG(1), ARG(2), ARG(3), ARG(4),
-                           ARG(5))
-               == 0;
-    }
-#undef ARG
-}
-
 ALWAYS_INLINE PyObject *
 trampoline(const signature *sig, PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
@@ -239,7 +220,7 @@ trampoline(const signature *sig, PyObject *module, PyObject *const *args, Py_ssi
         args = bound;
         nargs = sig->parameters + sig->options;
     }
-    if (!audit(sig, args, nargs))
+    if (is_audited(state) && !audit(sig, args, nargs))
         return NULL;
 
     call c;
@@ -275,7 +256,7 @@ trampoline(const signature *sig, PyObject *module, PyObject *const *args, Py_ssi
     uint64_t submitted = sig->result == RESULT_ENDED ? requests_submitted(state) : 0;
     long result;
     for (;;) {
-        if (sig->blocks) {
+        if (sig->blocks && (sig->brief < 0 || c.reg[sig->brief] > sig->brief_most)) {
             PyThreadState *thread = PyEval_SaveThread();
             result = enter_kernel(sig, &c);
             PyEval_RestoreThread(thread);
@@ -284,8 +265,6 @@ trampoline(const signature *sig, PyObject *module, PyObject *const *args, Py_ssi
             result = enter_kernel(sig, &c);
         }
         result = understood(sig, &c, &m, result);
-        if (sig->result == RESULT_BREAK && c.reg[0] != 0 && result != c.reg[0])
-            result = -ENOMEM;
         if (__builtin_expect(!syscall_failed(result), 1)) {
             if (can_grow(sig)) {
                 if (grow(sig, &c, &m, result))

@@ -353,13 +353,17 @@ structs_into(module_state *state, const signature *sig, int i, unsigned type, Py
     size_t size = struct_table[type].size;
     for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(items); k++) {
         PyObject *item = PyTuple_GET_ITEM(items, k);
+        unsigned char *at = m->data + offset + size * (size_t)k;
+        memset(at, 0, size);
+        if (PyTuple_CheckExact(item) && fields_store(&struct_table[type], at, item))
+            continue;
         struct_object *element = struct_coerce(state, type, item);
         if (element == NULL)
             return PyErr_Occurred() ? false
                                     : refuse(sig, i, PyExc_TypeError,
                                              "item %zd must be %s or a tuple of its fields, not %s", k,
                                              struct_table[type].name, Py_TYPE(item)->tp_name);
-        memcpy(m->data + offset + size * (size_t)k, element->data, size);
+        memcpy(at, element->data, size);
         bool good = hold(&m->held, element->held);
         Py_DECREF(element);
         if (!good)

@@ -59,7 +59,9 @@ def _show(info: SyscallInfo) -> list[str]:
     if info.errnos:
         lines += _wrapped("errors", " ".join(info.errnos))
     if info.blocks is not None:
-        lines.append("blocks      " + ("it can: the GIL is released" if info.blocks else "never"))
+        where = "".join(f", where {name} > {n}" for name, n in info.blocks_above.items())
+        can = f"it can{where}: the GIL is released{' then' if where else ''}"
+        lines.append("blocks      " + (can if info.blocks else "never"))
     if info.vdso:
         lines.append("vDSO        answered in user space where the kernel offers it")
     if info.replaced_by:

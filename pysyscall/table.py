@@ -85,6 +85,7 @@ class SyscallInfo:
     binding: Binding
     errnos: tuple[str, ...]
     blocks: bool | None
+    blocks_above: dict[str, int]
     eintr: str
     vdso: bool
     danger: str
@@ -143,6 +144,7 @@ def _info(number: int) -> SyscallInfo:
         binding=row.get("binding", "untyped") if row["live"] else "dead",
         errnos=row.get("errors", ()),
         blocks=row.get("blocks"),
+        blocks_above=row.get("blocks_above", {}),
         eintr=row.get("eintr", ""),
         vdso=row.get("vdso", False),
         danger=row.get("danger", ""),

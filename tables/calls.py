@@ -43,6 +43,7 @@ _TYPES: dict[str, type] = {
     "binding": str,
     "reason": str,
     "blocks": bool,
+    "blocks_above": dict,
     "eintr": str,
     "vdso": bool,
     "aliases": list,
@@ -173,6 +174,8 @@ class Call:
     errors: tuple[str, ...]
     reason: str
     blocks: bool
+    blocks_above: dict[str, int]
+    """Where that depends on it: an argument, and up to which number in it the call never waits."""
     eintr: Eintr
     vdso: str
     aliases: tuple[str, ...]
@@ -362,6 +365,7 @@ class _Reader:
             errors=tuple(row.get("errors", ())),
             reason=row.get("reason", ""),
             blocks=row.get("blocks", True),
+            blocks_above=row.get("blocks_above", {}),
             eintr=row.get("eintr", "retry"),
             vdso=_VDSO[name] if row.get("vdso", False) else "VDSO_NONE",
             aliases=tuple(row.get("aliases", ())),
@@ -406,6 +410,12 @@ class _Reader:
         for name in call.errors:
             if name not in errno.errorcode.values() and not hasattr(errno, name):
                 raise TableError(f"errors: '{name}' is no errno")
+        for name, most in call.blocks_above.items():
+            if len(call.blocks_above) > 1 or not isinstance(most, int) or not call.blocks:
+                raise TableError(
+                    "blocks_above: one argument and the number up to which the call never waits"
+                )
+            call.signature.index(name)
         if call.eintr not in ("retry", "raise", "done", "remaining"):
             raise TableError(f"eintr: '{call.eintr}' is not retry, raise, done or remaining")
         if call.binding not in ("fast", "wrapped", "untyped", "raw_only"):

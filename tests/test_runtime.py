@@ -205,6 +205,41 @@ for call in table.calls():
 """)
 
 
+def test_hooks_of_the_process_and_of_another_interpreter() -> None:
+    """A hook may be added from C, for all interpreters, or for one of them, at any time."""
+    code = """
+import ctypes
+seen = []
+@ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_char_p, ctypes.py_object, ctypes.c_void_p)
+def hook(event, args, data):
+    if event == b"pysyscall.call":
+        seen.append(args[0])
+    return 0
+import pysyscall
+pysyscall.getpid()
+other = create(own_gil=False)
+run(other, '''
+import sys, pysyscall
+pysyscall.getppid()
+heard = []
+sys.addaudithook(lambda event, args: event == "pysyscall.call" and heard.append(args[0]))
+pysyscall.getppid()
+assert heard == ["getppid"], heard
+''')
+pysyscall.gettid()
+run(other, "pysyscall.gettid(); assert heard == ['getppid', 'gettid'], heard")
+destroy(other)
+assert seen == []
+add = ctypes.pythonapi.PySys_AddAuditHook
+add.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
+assert add(ctypes.cast(hook, ctypes.c_void_p), None) == 0
+pysyscall.getpid()
+assert seen == ["getpid"], seen
+os._exit(0)  # the hook would be told of more until the very end, when it can't run any more
+"""
+    python("-c", INTERPRETERS.split("CODE =")[0] + code)
+
+
 def test_a_hook_that_raises_stops_the_call() -> None:
     audited("""
 import tempfile

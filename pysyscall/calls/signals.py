@@ -7,6 +7,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Iterable, Set
+from functools import cache
 from operator import index
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,9 +22,12 @@ if TYPE_CHECKING:
 _CAPACITY = 1024
 _MOST = 1 << 20
 
-_SIMPLE = frozenset(SignalHandler)
+# Plain dicts and ints: making and combining members of enumerations takes many times the call.
+_SIMPLE = {int(handler): handler for handler in SignalHandler}
+_flags = cache(SigactionFlag)
+_SA_SIGINFO = int(SigactionFlag.SA_SIGINFO)
 _FAULTS = frozenset({Signal.SIGSEGV, Signal.SIGBUS, Signal.SIGFPE, Signal.SIGILL})
-_QUEUED = SigactionFlag.SA_SIGINFO | SigactionFlag.SA_RESTORER
+_QUEUED = int(SigactionFlag.SA_SIGINFO | SigactionFlag.SA_RESTORER)
 _LIBCS = range(Signal.SIGRTMIN, signal.SIGRTMIN)
 """What the C library keeps for its threads: it tells programs that signals begin after them."""
 
@@ -140,21 +144,22 @@ def rt_sigaction(
     System call 13, in Linux since 2.2. Source: the man page rt_sigaction(2).
     """
     sys.audit("pysyscall.call", "rt_sigaction", (sig, act))
-    name = "rt_sigaction() argument 'sig'"
-    number = _int(name, sig)
+    number = _int("rt_sigaction() argument 'sig'", sig)
     if not -(2**31) <= number < 2**31:
-        raise OverflowError(f"{name} must be in [{-(2**31)}, {2**31 - 1}], not {number}")
+        raise OverflowError(
+            f"rt_sigaction() argument 'sig' must be in [{-(2**31)}, {2**31 - 1}], not {number}"
+        )
     words = None if act is None else _words(number, act)
     told = _fast._action(number, words)
     if isinstance(told, int):
         raise OSError(-told, os.strerror(-told))
     handler, flags, mask, restorer = told
     if not isinstance(handler, int):
-        return SignalAction(_standing_for(handler), SigactionFlag(flags), mask, restorer)
-    if handler in _SIMPLE:
-        return SignalAction(SignalHandler(handler), SigactionFlag(flags), mask, restorer)
-    _reported.add((number, handler, flags & SigactionFlag.SA_SIGINFO, restorer))
-    return SignalAction(handler, SigactionFlag(flags), mask, restorer)
+        return SignalAction(_standing_for(handler), _flags(flags), mask, restorer)
+    if (simple := _SIMPLE.get(handler)) is not None:
+        return SignalAction(simple, _flags(flags), mask, restorer)
+    _reported.add((number, handler, flags & _SA_SIGINFO, restorer))
+    return SignalAction(handler, _flags(flags), mask, restorer)
 
 
 sigaction = rt_sigaction
@@ -206,14 +211,15 @@ def _standing_for(queue: object) -> SignalQueue:
 def _words(sig: int, act: object) -> tuple[object, int, int, int]:
     """The action as `_fast` takes it, if it can do no harm."""
     name = "rt_sigaction() argument 'act'"
-    part = f"{name}: its"
     if sig in _LIBCS:
         raise ValueError(f"{name} must be None for signal {sig}, which the C library's threads use")
-    given = act if isinstance(act, SignalAction) else SignalAction(act)  # type: ignore[arg-type]
-    flags = _word(f"{part} flags", given.flags)
-    mask = _mask(f"{part} mask", given.mask)
-    restorer = _word(f"{part} restorer", given.restorer)
-    handler: Any = given.handler
+    handler: Any = act
+    flags = mask = restorer = 0
+    if isinstance(act, SignalAction):
+        handler = act.handler
+        flags = _word("rt_sigaction() argument 'act': its flags", act.flags)
+        mask = _mask("rt_sigaction() argument 'act': its mask", act.mask)
+        restorer = _word("rt_sigaction() argument 'act': its restorer", act.restorer)
     if isinstance(handler, SignalQueue):
         if sig in _FAULTS:
             raise ValueError(
@@ -227,8 +233,8 @@ def _words(sig: int, act: object) -> tuple[object, int, int, int]:
             f"{name} must be SIG_DFL, SIG_IGN, a SignalQueue or a SignalAction, "
             f"not {type(handler).__name__}{hint}"
         )
-    address = _word(f"{part} handler", handler)
-    known = (sig, address, flags & SigactionFlag.SA_SIGINFO, restorer)
+    address = _word("rt_sigaction() argument 'act': its handler", handler)
+    known = (sig, address, flags & _SA_SIGINFO, restorer)
     if address not in _SIMPLE and known not in _reported:
         raise ValueError(
             f"{name} must be SIG_DFL, SIG_IGN, a SignalQueue or an action that was read for "

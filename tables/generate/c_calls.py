@@ -224,6 +224,7 @@ def _signature(name: str, call: Call, command: Command | None = None) -> str:
         "options": str(len(call.options)),
         "required": str(sum(not value.default for value in call.parameters)),
         "blocks": str(call.blocks).lower(),
+        **_brief(call),
         "result": kinds.RESULTS.get(result.word, "RESULT_ENUM"),
         "result_of": str(call.signature.index(result.operand) if result.operand else -1),
         "eintr": f"EINTR_{call.eintr.upper()}",
@@ -248,6 +249,13 @@ def _signature(name: str, call: Call, command: Command | None = None) -> str:
         lines.append(f"        {{{fields}}},")
     lines += ["    },", "};"]
     return "\n".join(lines)
+
+
+def _brief(call: Call) -> dict[str, str]:
+    brief = {"brief": "-1"}
+    for name, most in call.blocks_above.items():
+        brief = {"brief": str(call.signature.index(name)), "brief_most": str(most)}
+    return brief
 
 
 def _explanation(call: Call) -> dict[str, str]:

@@ -172,6 +172,7 @@ def _call(call: Call) -> dict[str, object]:
         "text": call.text,
         "errors": call.errors,
         "blocks": call.blocks,
+        **({"blocks_above": call.blocks_above} if call.blocks_above else {}),
         "eintr": call.eintr,
         "vdso": call.vdso != "VDSO_NONE",
         "aliases": call.aliases,
