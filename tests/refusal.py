@@ -110,6 +110,13 @@ def check(place: Place, rule: Refusal) -> None:
         place.refuses(given, rule.error, rule.message.replace("{type}", shown))
 
 
+def complaint(text: str) -> str:
+    """The error that is written `call argument: what it must`."""
+    place, _, rest = text.partition(": ")
+    call, argument = place.split()
+    return f"{call}() argument '{argument}' must {rest}"
+
+
 class Fileno:
     def __init__(self, answer: Callable[[], Any]) -> None:
         self.answer = answer

@@ -1,6 +1,7 @@
 """Sample arguments for any typed call, and the registers that they must become.
 
-All of it follows from the kinds of the call's row.
+All of it follows from the kinds of the call's row; `register_cases` has the calls for which it
+doesn't.
 """
 
 from __future__ import annotations
@@ -11,15 +12,12 @@ import struct
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import reduce
-from importlib import import_module
-from importlib.util import find_spec
 from itertools import chain
 from operator import or_
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-import memory_samples
 from tracee import (
     AtLeast,
     Bits,
@@ -647,17 +645,7 @@ class Sampler:
         return Sample(OMITTED, Pointer(size=size * int(value.kind.count or 1), align=size))
 
     def cases(self, call: Call) -> Iterator[Case]:
-        """Ways to make a call: every sample, by position and by name, and what can be left out.
-
-        Those of a wrapped call stand in `cases_AREA.py`.
-        """
-        if call.name in memory_samples.CASES:
-            for args, expected in memory_samples.CASES[call.name]():
-                yield Case(args, {}, (*expected, *[Word(0)] * (6 - len(expected))))
-            return
-        if call.binding == "wrapped" and find_spec(f"cases_{call.area}"):
-            yield from import_module(f"cases_{call.area}").cases(call)
-            return
+        """Ways to make a call: every sample, by position and by name, and what can be left out."""
         everything = {value.index: value for value in (*call.values, *call.options)}
         samples = {i: self.samples(value) for i, value in everything.items()}
         given = {value.index: samples[value.index] for value in call.parameters}

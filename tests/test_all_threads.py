@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_children import another_thread
-from test_processes import in_child, needs_root
+from children import in_child
+from conditions import needs_root
+from this_process import another_thread
 
 import pysyscall
 from pysyscall import all_threads

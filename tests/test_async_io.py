@@ -9,11 +9,12 @@ import signal
 import struct
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from alarms import alarms
+from conditions import skip_where
 
 import pysyscall
 from pysyscall import Iocb, IoEvent, IoUringParams, Sysno, Timespec, raw
@@ -24,29 +25,8 @@ NUMBER = 0xFEDC_BA98_7654_3210
 
 def made(call: Callable[[], Any]) -> Any:
     """What a call makes; the test is skipped where the kernel lacks it or forbids it."""
-    try:
+    with skip_where(errno.ENOSYS, errno.EPERM, errno.EAGAIN, lacking="not to be had here"):
         return call()
-    except OSError as error:
-        if error.errno in (errno.ENOSYS, errno.EPERM, errno.EAGAIN):
-            pytest.skip(f"not to be had here: {error.strerror}")
-        raise
-
-
-@contextmanager
-def alarm(interval: float, handler: Callable[[], object]) -> Iterator[list[int]]:
-    seen: list[int] = []
-
-    def handle(number: int, frame: object) -> None:
-        seen.append(number)
-        handler()
-
-    before = signal.signal(signal.SIGALRM, handle)
-    try:
-        signal.setitimer(signal.ITIMER_REAL, interval, interval)
-        yield seen
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
 
 
 # Contexts
@@ -152,7 +132,7 @@ def test_an_eventfd_hears_of_events(context: int, keep: Callable[[int], int]) ->
     )
     obj = submit(context, request)
     assert pysyscall.io_getevents(context, 1, 1, 0.01) == []
-    with alarm(0.02, lambda: os.write(writer, b"x")):
+    with alarms(0.02, lambda _: os.write(writer, b"x")):
         (event,) = pysyscall.io_getevents(context, 1, 1)
     assert (event.data, event.obj, event.res & pysyscall.POLLIN) == (0, obj, pysyscall.POLLIN)
     assert os.read(counter, 8) == struct.pack("Q", 1)
@@ -168,11 +148,11 @@ def test_the_time_runs_out(context: int, timeout: float | Timespec) -> None:
 def test_signals_do_not_lengthen_the_wait(context: int) -> None:
     """Signals come every 5 ms until there were 100 of them."""
 
-    def enough() -> None:
+    def enough(_: int) -> None:
         if len(seen) == 100:
             signal.setitimer(signal.ITIMER_REAL, 0)
 
-    with alarm(0.005, enough) as seen:
+    with alarms(0.005, enough) as seen:
         start = time.monotonic()
         assert pysyscall.io_getevents(context, 1, 4, 0.05) == []
         took = time.monotonic() - start
@@ -181,7 +161,7 @@ def test_signals_do_not_lengthen_the_wait(context: int) -> None:
 
 
 def test_an_exception_in_the_handler_ends_the_wait(context: int) -> None:
-    with alarm(0.02, lambda: 1 / 0), pytest.raises(ZeroDivisionError):
+    with alarms(0.02, lambda _: 1 / 0), pytest.raises(ZeroDivisionError):
         pysyscall.io_getevents(context, 1, 4)
 
 

@@ -27,15 +27,6 @@ STRIDED = (
 READERS, WRITERS = ("out iovec",), ("in iovec",)
 
 
-@pytest.fixture
-def pipe() -> Iterator[tuple[int, int]]:
-    reader, writer = os.pipe()
-    os.set_blocking(reader, False)
-    yield reader, writer
-    os.close(reader)
-    os.close(writer)
-
-
 @refusals(
     Refusal(
         "no data",
@@ -108,30 +99,34 @@ def test_refused(place: Place, rule: Refusal) -> None:
             given[0].append(0)  # an export that was left behind would forbid it
 
 
-def test_released_and_closed_buffers(pipe: tuple[int, int]) -> None:
+def test_released_and_closed_buffers(nonblocking_pipe: tuple[int, int]) -> None:
     view = memoryview(bytearray(4))
     view.release()
     mapping = mmap.mmap(-1, 4096)
     mapping.close()
     for gone in (view, mapping):
         with pytest.raises(ValueError, match=r"released|closed"):
-            pysyscall.write(pipe[1], gone)
+            pysyscall.write(nonblocking_pipe[1], gone)
         with pytest.raises(ValueError, match=r"released|closed"):
-            pysyscall.readv(pipe[0], [gone])
+            pysyscall.readv(nonblocking_pipe[0], [gone])
 
 
-def test_buffers_of_other_shapes(pipe: tuple[int, int]) -> None:
+def test_buffers_of_other_shapes(nonblocking_pipe: tuple[int, int]) -> None:
     """Only the memory counts, whatever its items are."""
     numbers = array.array("H", [1, 2])
     square = memoryview(bytearray(b"abcd")).cast("B", (2, 2))
-    assert pysyscall.write(pipe[1], numbers) == 4
-    assert pysyscall.writev(pipe[1], (square, numbers, b"", bytearray())) == 8
+    assert pysyscall.write(nonblocking_pipe[1], numbers) == 4
+    assert pysyscall.writev(nonblocking_pipe[1], (square, numbers, b"", bytearray())) == 8
     got = array.array("I", [0, 0, 0])
-    assert pysyscall.read(pipe[0], got) == 12
+    assert pysyscall.read(nonblocking_pipe[0], got) == 12
     assert got.tobytes() == numbers.tobytes() + b"abcd" + numbers.tobytes()
     with pytest.raises(BlockingIOError):
-        pysyscall.read(pipe[0], got)
-    assert pysyscall.write(pipe[1], b"") == pysyscall.write(pipe[1], array.array("d")) == 0
+        pysyscall.read(nonblocking_pipe[0], got)
+    assert (
+        pysyscall.write(nonblocking_pipe[1], b"")
+        == pysyscall.write(nonblocking_pipe[1], array.array("d"))
+        == 0
+    )
 
 
 @pytest.mark.parametrize("count", [2**31, 2**40, 2**64, pytest.param(HUGE, id="huge")])
@@ -202,8 +197,8 @@ def wait_until_it_reads(thread: threading.Thread) -> None:
         time.sleep(0.001)
 
 
-def test_no_other_thread_resizes_a_buffer_in_use(pipe: tuple[int, int]) -> None:
-    reader, writer = pipe
+def test_no_other_thread_resizes_a_buffer_in_use(nonblocking_pipe: tuple[int, int]) -> None:
+    reader, writer = nonblocking_pipe
     os.set_blocking(reader, True)
     buffer, viewed = bytearray(8), bytearray(8)
     view = memoryview(viewed)
@@ -234,8 +229,8 @@ def test_no_other_thread_resizes_a_buffer_in_use(pipe: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("name", ["readv", "writev", "preadv2", "pwritev2"])
-def test_the_number_of_buffers(name: str, pipe: tuple[int, int]) -> None:
-    call, end = getattr(pysyscall, name), pipe["write" in name]
+def test_the_number_of_buffers(name: str, nonblocking_pipe: tuple[int, int]) -> None:
+    call, end = getattr(pysyscall, name), nonblocking_pipe["write" in name]
     assert call(end, []) == call(end, ()) == call(end, iter([])) == 0
     for count in (1025, 2000, 100_000):
         with pytest.raises(OSError) as caught:
@@ -244,11 +239,11 @@ def test_the_number_of_buffers(name: str, pipe: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 7, 8, 9, 100, 1024])
-def test_every_number_of_buffers(count: int, pipe: tuple[int, int]) -> None:
+def test_every_number_of_buffers(count: int, nonblocking_pipe: tuple[int, int]) -> None:
     data = [b"%04d" % number for number in range(count)]
-    assert pysyscall.writev(pipe[1], data) == 4 * count
+    assert pysyscall.writev(nonblocking_pipe[1], data) == 4 * count
     got = [bytearray(4) for _ in data]
-    assert pysyscall.readv(pipe[0], (item for item in got)) == 4 * count
+    assert pysyscall.readv(nonblocking_pipe[0], (item for item in got)) == 4 * count
     assert got == data
 
 
@@ -287,9 +282,11 @@ def test_iterables_that_fail(call: str) -> None:
             function(*first, failing())
 
 
-def test_a_list_of_polls_that_changes_while_it_is_converted(pipe: tuple[int, int]) -> None:
+def test_a_list_of_polls_that_changes_while_it_is_converted(
+    nonblocking_pipe: tuple[int, int],
+) -> None:
     """The call works on the items that were there when it began."""
-    reader, writer = pipe
+    reader, writer = nonblocking_pipe
     os.write(writer, b"x")
     fds: list[Any] = []
 
@@ -306,7 +303,7 @@ def test_a_list_of_polls_that_changes_while_it_is_converted(pipe: tuple[int, int
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="__buffer__ came with Python 3.12")
 @pytest.mark.parametrize("count", [2, 20])
 def test_a_list_of_buffers_that_shrinks_while_it_is_converted(
-    count: int, pipe: tuple[int, int]
+    count: int, nonblocking_pipe: tuple[int, int]
 ) -> None:
     data = bytearray(b"data")
     buffers: list[Any] = []
@@ -318,11 +315,11 @@ def test_a_list_of_buffers_that_shrinks_while_it_is_converted(
 
     buffers += [Saboteur(), *(bytearray(1) for _ in range(count))]
     with pytest.raises(RuntimeError, match="'iov' changed its size"):
-        pysyscall.writev(pipe[1], buffers)
+        pysyscall.writev(nonblocking_pipe[1], buffers)
     data.clear()
     buffers += [bytearray(b"one"), Saboteur()]
-    assert pysyscall.writev(pipe[1], buffers) == 3
-    assert os.read(pipe[0], 10) == b"one"
+    assert pysyscall.writev(nonblocking_pipe[1], buffers) == 3
+    assert os.read(nonblocking_pipe[0], 10) == b"one"
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="__buffer__ came with Python 3.12")

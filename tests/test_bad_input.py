@@ -10,7 +10,6 @@ import errno
 import io
 import os
 import re
-from collections.abc import Iterator
 from enum import IntEnum
 from fractions import Fraction
 from pathlib import Path
@@ -39,15 +38,6 @@ INTEGERS = (
     *("FileMode", "OpenFlag", "Whence"),
 )
 BEYOND_32_BITS = (2**32 + 1, -(2**31) - 1, 2**31, 2**64 + 1, HUGE, -HUGE)
-
-
-@pytest.fixture
-def pipe() -> Iterator[tuple[int, int]]:
-    reader, writer = os.pipe()
-    os.set_blocking(reader, False)
-    yield reader, writer
-    os.close(reader)
-    os.close(writer)
 
 
 @refusals(
@@ -106,8 +96,10 @@ def test_refused(place: Place, rule: Refusal) -> None:
     check(place, rule)
 
 
-def test_nothing_is_written_to_a_descriptor_beyond_32_bits(pipe: tuple[int, int]) -> None:
-    reader, writer = pipe
+def test_nothing_is_written_to_a_descriptor_beyond_32_bits(
+    nonblocking_pipe: tuple[int, int],
+) -> None:
+    reader, writer = nonblocking_pipe
     for fd in (2**32 + writer, -(2**32) + writer):
         with pytest.raises(OverflowError):
             pysyscall.write(fd, b"x")
@@ -134,20 +126,25 @@ def test_the_edges_of_a_range(place: Place, low: int, high: int) -> None:
         place.refuses(given, OverflowError, re.escape(f"must be in [{low}, {shown}]{told}"))
 
 
-def test_what_counts_as_an_integer(pipe: tuple[int, int]) -> None:
+def test_what_counts_as_an_integer(nonblocking_pipe: tuple[int, int]) -> None:
     class Descriptor(IntEnum):
-        WRITER = pipe[1]
+        WRITER = nonblocking_pipe[1]
 
     class Sub(int):
         def __index__(self) -> int:
             raise AssertionError("an int is its own value")
 
-    for fd in (Descriptor.WRITER, Sub(pipe[1]), Index(lambda: pipe[1]), Fileno(lambda: pipe[1])):
+    for fd in (
+        Descriptor.WRITER,
+        Sub(nonblocking_pipe[1]),
+        Index(lambda: nonblocking_pipe[1]),
+        Fileno(lambda: nonblocking_pipe[1]),
+    ):
         assert pysyscall.write(fd, b"x") == 1
-    assert pysyscall.read(pipe[0], Index(lambda: 3)) == b"xxx"
-    assert pysyscall.read(pipe[0], True) == b"x"
+    assert pysyscall.read(nonblocking_pipe[0], Index(lambda: 3)) == b"xxx"
+    assert pysyscall.read(nonblocking_pipe[0], True) == b"x"
     with pytest.raises(OSError) as caught:
-        pysyscall.lseek(pipe[0], False, True)
+        pysyscall.lseek(nonblocking_pipe[0], False, True)
     assert caught.value.errno == errno.ESPIPE
 
 

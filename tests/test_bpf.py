@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
+from conditions import skip_where
 
 import pysyscall
 from pysyscall import BpfMapBatch, BpfMapCreate, BpfMapElem, BpfObjInfo, BpfProgLoad, bpf, flags
@@ -21,12 +22,8 @@ RETURN_7 = struct.pack("BBhi", 0xB7, 0, 0, 7) + struct.pack("BBhi", 0x95, 0, 0, 
 
 
 def made(command: Any, attr: Any) -> Any:
-    try:
+    with skip_where(errno.EPERM, errno.ENOSYS, lacking="no right to use BPF"):
         return bpf(command, attr)
-    except OSError as error:
-        if error.errno in (errno.EPERM, errno.ENOSYS):
-            pytest.skip(f"no right to use BPF: {error}")
-        raise
 
 
 @pytest.fixture

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from alarms import Interrupted, alarm, interrupt
 from isolated.child import python
+from this_process import descriptors
 
 import pysyscall
 from pysyscall import read_files, stat_many, write_all
@@ -21,33 +21,11 @@ from pysyscall import read_files, stat_many, write_all
 THREADS = pytest.mark.parametrize("threads", [1, 2, 5, None])
 
 
-class Interrupted(Exception):
-    pass
-
-
-@pytest.fixture
-def alarm() -> Iterator[Callable[[float], None]]:
-    """Raises Interrupted after so many seconds."""
-
-    def handle(*_: object) -> None:
-        raise Interrupted
-
-    before = signal.signal(signal.SIGALRM, handle)
-    yield lambda seconds: signal.setitimer(signal.ITIMER_REAL, seconds) and None
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    signal.signal(signal.SIGALRM, before)
-
-
 @pytest.fixture(autouse=True)
-def descriptors() -> Iterator[None]:
-    """No test may lose one."""
-
-    def opened() -> list[str]:
-        return sorted(entry.name for entry in Path("/proc/self/fd").iterdir())
-
-    before = opened()
+def no_descriptor_is_lost() -> Iterator[None]:
+    before = descriptors()
     yield
-    assert opened() == before
+    assert descriptors() == before
 
 
 # --- read_files ---
@@ -139,26 +117,24 @@ assert {{error.errno for error in read_files(paths)}} == {{24}}
     python("-c", script)
 
 
-def test_reading_a_fifo_can_be_interrupted(tmp_path: Path, alarm: Any) -> None:
+def test_reading_a_fifo_can_be_interrupted(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     both = os.open(tmp_path / "fifo", os.O_RDWR)
     for keep in (True, False):
-        alarm(0.05)
-        with pytest.raises(Interrupted):
+        with alarm(0.05, interrupt), pytest.raises(Interrupted):
             read_files([os.devnull, tmp_path / "fifo"])
         if keep:
             os.close(both)
 
 
 @THREADS
-def test_reading_much_can_be_interrupted(tmp_path: Path, alarm: Any, threads: int | None) -> None:
+def test_reading_much_can_be_interrupted(tmp_path: Path, threads: int | None) -> None:
     large = tmp_path / "large"
     with large.open("wb") as file:
         file.truncate(2**34)
     (tmp_path / "small").write_bytes(b"x")
-    alarm(0.1)
     start = time.monotonic()
-    with pytest.raises((Interrupted, MemoryError)):
+    with alarm(0.1, interrupt), pytest.raises((Interrupted, MemoryError)):
         read_files([tmp_path / "small"] * 200 + [large], threads=threads)
     assert time.monotonic() - start < 5
 
@@ -200,23 +176,14 @@ def test_a_mask(tmp_path: Path) -> None:
     assert isinstance(wrong, OSError) and wrong.errno == errno.EINVAL
 
 
-def test_stats_can_be_interrupted(tmp_path: Path, alarm: Any) -> None:
+def test_stats_can_be_interrupted(tmp_path: Path) -> None:
     paths = [str(tmp_path)] * 100_000
-    with pytest.raises(Interrupted):
+    with alarm(0.05, interrupt), pytest.raises(Interrupted):
         for _ in range(1000):
-            alarm(0.05)
             stat_many(paths)
 
 
 # --- write_all ---
-
-
-@pytest.fixture
-def pipe() -> Iterator[tuple[int, int]]:
-    reader, writer = os.pipe()
-    yield reader, writer
-    for fd in (reader, writer):
-        os.close(fd)
 
 
 def test_more_than_the_kernel_takes_at_once(tmp_path: Path) -> None:
@@ -252,9 +219,8 @@ def test_a_full_pipe(pipe: tuple[int, int]) -> None:
     assert caught.value.__notes__ == ["write_all() had written 65536 bytes"]
 
 
-def test_writing_can_be_interrupted(pipe: tuple[int, int], alarm: Any) -> None:
-    alarm(0.05)
-    with pytest.raises(Interrupted) as caught:
+def test_writing_can_be_interrupted(pipe: tuple[int, int]) -> None:
+    with alarm(0.05, interrupt), pytest.raises(Interrupted) as caught:
         write_all(pipe[1], [bytes(100_000)])
     assert caught.value.__notes__ == ["write_all() had written 65536 bytes"]
 

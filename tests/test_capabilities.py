@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_processes import NO_PROCESS, in_child, needs_root
+from children import NO_PROCESS, in_child
+from conditions import needs_root
 
 import pysyscall
 from pysyscall import (

@@ -1,4 +1,4 @@
-"""Calls that make child processes and end threads: what becomes of the interpreter in each."""
+"""Calls that make child processes: what becomes of the interpreter in each."""
 
 from __future__ import annotations
 
@@ -9,19 +9,17 @@ import select
 import shutil
 import signal
 import subprocess
-import sys
-import textwrap
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
-from test_more_processes import give_up_rights
-from test_processes import in_child, needs_root
+from children import give_up_rights, in_child, python
+from conditions import needs_root
+from this_process import alone, another_thread, children, descriptors
 
 import pysyscall
 from pysyscall import (
@@ -45,9 +43,6 @@ from pysyscall._raw import ffi
 
 # A thread that was joined can still be there for a moment, and be warned of.
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
-
-ROOT = Path(pysyscall.__file__).parents[1]
-
 MAKERS: dict[str, Callable[[], int]] = {
     "fork": pysyscall.fork,
     "clone": lambda: pysyscall.clone().pid,
@@ -77,36 +72,6 @@ def ends_well(pid: int, flags: int = 0) -> bool:
     finally:
         os.close(pidfd)
     return pysyscall.wait4(pid, flags)[1] == 0
-
-
-@contextmanager
-def another_thread() -> Iterator[None]:
-    done = threading.Event()
-    thread = threading.Thread(target=done.wait)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
-
-
-def descriptors() -> list[str]:
-    return sorted(path.name for path in Path("/proc/self/fd").iterdir())
-
-
-def children() -> str:
-    return Path("/proc/thread-self/children").read_text()
-
-
-def python(code: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code), *arguments],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
-        timeout=60,
-    )
 
 
 # What a child is
@@ -272,8 +237,7 @@ def test_fork_beside_threads_is_libcs(monkeypatch: pytest.MonkeyPatch) -> None:
     with another_thread():
         assert pysyscall.fork() == 4711
         pysyscall.clone()
-    while len(list(Path("/proc/self/task").iterdir())) > 1:
-        time.sleep(0.001)
+    alone()
     assert pysyscall.fork() == 4711
     assert [args[:1] for args in given] == [(), (Sysno.clone,), (Sysno.fork,)]
 
@@ -322,8 +286,7 @@ def test_no_more_processes() -> None:
 
     def family() -> object:
         resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
-        if os.geteuid() == 0:
-            give_up_rights()
+        give_up_rights()
         told = []
         for make in MAKERS.values():
             try:
@@ -537,160 +500,3 @@ def test_a_child_without_a_signal_at_its_end() -> None:
     with pytest.raises(ChildProcessError):
         pysyscall.wait4(pid)
     assert ends_well(pid, pysyscall.WCLONE)
-
-
-# The status of a child
-
-
-@pytest.mark.parametrize(
-    ("number", "told", "shown"),
-    [
-        (0, {"exited": True, "exit_code": 0}, "exit_code=0"),
-        (7 << 8, {"exited": True, "exit_code": 7}, "exit_code=7"),
-        (255 << 8, {"exited": True, "exit_code": 255}, "exit_code=255"),
-        (15, {"signaled": True, "term_signal": 15}, "term_signal=15"),
-        (
-            11 | 0x80,
-            {"signaled": True, "term_signal": 11, "core_dumped": True},
-            "term_signal=11, core_dumped",
-        ),
-        (19 << 8 | 0x7F, {"stopped": True, "stop_signal": 19}, "stop_signal=19"),
-        (0xFFFF, {"continued": True}, "continued"),
-        # A tracer is told of an event in the upper half.
-        (3 << 16 | 5 << 8 | 0x7F, {"stopped": True, "stop_signal": 5}, "stop_signal=5"),
-    ],
-)
-def test_wait_status(number: int, told: dict[str, object], shown: str) -> None:
-    status = WaitStatus(number)
-    nothing: dict[str, object] = {
-        **dict.fromkeys(("exited", "signaled", "stopped", "continued", "core_dumped"), False),
-        **dict.fromkeys(("exit_code", "term_signal", "stop_signal"), None),
-    }
-    assert {name: getattr(status, name) for name in nothing} == nothing | told
-    assert repr(status) == f"<WaitStatus: {shown}>"
-    assert (status, hash(status), str(status), f"{status:x}") == (
-        number,
-        hash(number),
-        str(number),
-        f"{number:x}",
-    )
-    assert type(status + 0) is int
-    assert os.WIFEXITED(status) is status.exited
-    assert os.WIFSIGNALED(status) is status.signaled
-
-
-def test_wait_status_is_what_comes_back() -> None:
-    import copy
-    import pickle
-
-    if (pid := os.fork()) == 0:
-        os._exit(3)
-    _, status, _ = pysyscall.wait4(pid)
-    assert type(status) is WaitStatus
-    for other in (pickle.loads(pickle.dumps(status)), copy.copy(status)):
-        assert (type(other), other.exit_code) == (WaitStatus, 3)
-    with pytest.raises(AttributeError):
-        status.exit_code = 4  # type: ignore[misc]
-    with pytest.raises(TypeError):
-        WaitStatus("x", "y")  # type: ignore[call-overload]
-
-
-@pytest.mark.parametrize("number", [0, 7 << 8, 15, 0x8B, 19 << 8 | 0x7F, 0xFFFF])
-def test_wait_status_from_siginfo(number: int) -> None:
-    wanted = WaitStatus(number)
-    code = next(
-        name
-        for name, holds in (
-            ("CLD_EXITED", wanted.exited),
-            ("CLD_DUMPED", wanted.core_dumped),
-            ("CLD_KILLED", wanted.signaled),
-            ("CLD_STOPPED", wanted.stopped),
-            ("CLD_CONTINUED", wanted.continued),
-        )
-        if holds
-    )
-    values = (wanted.exit_code, wanted.term_signal, wanted.stop_signal, signal.SIGCONT)
-    value = next(value for value in values if value is not None)
-    info = pysyscall.SiginfoChild(si_code=getattr(pysyscall, code), si_status=value)
-    assert WaitStatus.from_siginfo(info) == wanted
-
-
-@pytest.mark.parametrize("info", [None, 7, pysyscall.SiginfoChild()])
-def test_wait_status_from_no_siginfo(info: Any) -> None:
-    with pytest.raises((AttributeError, ValueError)):
-        WaitStatus.from_siginfo(info)
-
-
-# The end of a thread
-
-
-def test_exit_is_refused() -> None:
-    with pytest.raises(RuntimeError, match="without its main thread; exit_group"):
-        pysyscall.exit(0)
-    told: list[str] = []
-
-    def in_thread() -> None:
-        try:
-            pysyscall.exit(0)
-        except RuntimeError as error:
-            told.append(str(error))
-
-    thread = threading.Thread(target=in_thread)
-    thread.start()
-    thread.join()
-    assert told and told[0].startswith(
-        "exit() would lose what the thread's frames hold; SystemExit"
-    )
-    for status, error in ((2**31, OverflowError), ("x", TypeError)):
-        with pytest.raises(error, match=r"exit\(\) argument 'status' must be"):
-            pysyscall.exit(status, forced=True)  # type: ignore[arg-type]
-
-
-def test_exit_of_a_thread() -> None:
-    """The others go on: they get the GIL, and join() returns; the interpreter ends as usual.
-
-    Since 3.13 it would wait for a thread that is no daemon.
-    """
-    ended = python(
-        """
-        import atexit, os, sys, threading, time
-        import pysyscall
-        for daemon in {True, sys.version_info >= (3, 13)}:
-            before = len(os.listdir("/proc/self/task"))
-            thread = threading.Thread(target=pysyscall.exit, args=(7,), kwargs={"forced": True},
-                                      daemon=daemon)
-            thread.start()
-            thread.join(20)
-            assert not thread.is_alive()
-            while len(os.listdir("/proc/self/task")) > before:
-                time.sleep(0.001)
-        threading.Thread(target=print, args=("another thread",)).start()
-        atexit.register(print, "the end")
-        sys.exit(5)
-        """
-    )
-    assert (ended.stdout, ended.stderr, ended.returncode) == ("another thread\nthe end\n", "", 5)
-
-
-def test_exit_of_the_main_thread() -> None:
-    """The process lives as long as its last thread."""
-    ended = python(
-        """
-        import os, sys, threading, time
-        import pysyscall
-        main = os.getpid()
-        def work():
-            while open(f"/proc/{main}/task/{main}/stat").read().split()[2] != "Z":
-                time.sleep(0.001)
-            print("alone", flush=True)
-            pysyscall.exit_group(9)
-        threading.Thread(target=work).start()
-        pysyscall.exit(3, forced=True)
-        """
-    )
-    assert (ended.stdout, ended.stderr, ended.returncode) == ("alone\n", "", 9)
-
-
-def test_exit_of_the_only_thread() -> None:
-    ended = python("import pysyscall; pysyscall.exit(0x103, forced=True)")
-    assert (ended.stderr, ended.returncode) == ("", 3)

@@ -1,4 +1,7 @@
-"""Calls on clocks and sleep, compared with the module `time`."""
+"""Calls on clocks and sleep, compared with the module `time`, and those that steer a clock.
+
+No test changes a clock: steering asks only, and setting gives times that there can't be.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,9 @@ from typing import Any
 import pytest
 
 import pysyscall
-from pysyscall import Timespec, Timeval, _fast
+from pysyscall import Timespec, Timeval, Timex, Timezone, _fast
 
-MONOTONIC = pysyscall.CLOCK_MONOTONIC
+MONOTONIC, REALTIME = pysyscall.CLOCK_MONOTONIC, pysyscall.CLOCK_REALTIME
 CLOCKS = sorted(name for name in dir(time) if name.startswith("CLOCK_"))
 
 
@@ -172,3 +175,78 @@ def test_a_clock_that_one_cannot_sleep_on() -> None:
     with pytest.raises(OSError) as caught:
         pysyscall.clock_nanosleep(pysyscall.CLOCK_THREAD_CPUTIME_ID, 0, 0)
     assert caught.value.errno == errno.ENOTSUP
+
+
+# Steering and setting
+
+
+STEERED: dict[str, Callable[..., tuple[int, Timex]]] = {
+    "adjtimex": pysyscall.adjtimex,
+    "clock_adjtime": lambda buf: pysyscall.clock_adjtime(REALTIME, buf),
+}
+steered = pytest.mark.parametrize("call", STEERED.values(), ids=STEERED)
+
+
+@steered
+@pytest.mark.parametrize("buf", [Timex(), (0,)], ids=["Timex", "tuple"])
+def test_how_the_clock_is_steered(
+    call: Callable[..., tuple[int, Timex]], buf: Timex | tuple[int]
+) -> None:
+    before = time.time_ns()
+    state, told = call(buf)
+    after = time.time_ns()
+    assert state in set(pysyscall.ClockState)
+    assert type(told) is Timex
+    assert told.modes == 0
+    # About 10 ms a tick; steering moves it by a tenth at most.
+    assert 9000 <= told.tick <= 11000
+    fraction = told.time.tv_usec * (1 if told.status & pysyscall.STA_NANO else 1000)
+    assert before - 1000 <= told.time.tv_sec * 10**9 + fraction <= after
+
+
+def test_both_calls_tell_the_same() -> None:
+    (state, one), (other_state, other) = (call(Timex()) for call in STEERED.values())
+    for name in ("freq", "tick", "tolerance", "precision", "constant", "tai", "status"):
+        assert getattr(one, name) == getattr(other, name), name
+    assert state == other_state
+
+
+@steered
+def test_a_tick_that_there_cannot_be(call: Callable[..., tuple[int, Timex]]) -> None:
+    """Refused before anything is changed; without the right to steer it is EPERM."""
+    before = pysyscall.adjtimex(Timex())[1].tick
+    with pytest.raises(OSError) as caught:
+        call(Timex(pysyscall.ADJ_TICK, tick=1))
+    assert caught.value.errno in (errno.EINVAL, errno.EPERM)
+    assert pysyscall.adjtimex(Timex())[1].tick == before
+
+
+@pytest.mark.parametrize(
+    ("call", "number"),
+    [
+        (lambda: pysyscall.clock_settime(REALTIME, Timespec(0, 10**9)), errno.EINVAL),
+        (lambda: pysyscall.clock_settime(REALTIME, Timespec(0, -1)), errno.EINVAL),
+        (lambda: pysyscall.clock_settime(REALTIME, -1), errno.EINVAL),
+        (lambda: pysyscall.clock_settime(MONOTONIC, Timespec(0, -1)), errno.EINVAL),
+        (lambda: pysyscall.clock_settime(9999, Timespec(0, -1)), errno.EINVAL),
+        (lambda: pysyscall.settimeofday(Timeval(0, 10**6)), errno.EINVAL),
+        (lambda: pysyscall.settimeofday(Timeval(0, -1), None), errno.EINVAL),
+        (lambda: pysyscall.settimeofday((-1, 0)), errno.EINVAL),
+        (lambda: pysyscall.settimeofday(Timeval(0, 10**6), Timezone(0, 0)), errno.EINVAL),
+        (lambda: pysyscall.settimeofday(None, Timezone(16 * 60, 0)), errno.EINVAL),
+        (lambda: pysyscall.clock_adjtime(9999, Timex()), errno.EINVAL),
+        (lambda: pysyscall.clock_adjtime(MONOTONIC, Timex()), errno.EOPNOTSUPP),
+    ],
+)
+def test_clocks_are_not_set(call: Callable[[], object], number: int) -> None:
+    """EPERM where setting is not allowed at all."""
+    with pytest.raises(OSError) as caught:
+        call()
+    assert caught.value.errno in (number, errno.EPERM)
+
+
+def test_settimeofday_of_nothing() -> None:
+    try:
+        assert pysyscall.settimeofday() is None
+    except PermissionError:
+        pytest.skip("the clock must not be set")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_processes import in_child
+from children import in_child
 
 import pysyscall
 from pysyscall import Dirent, DirentType

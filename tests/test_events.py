@@ -7,41 +7,21 @@ import fcntl
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from alarms import Interrupted, alarm, alarms, interrupt
 
 import pysyscall
-from pysyscall import EPOLLIN, EPOLLOUT, POLLIN, POLLOUT, EpollEvent, PollFd
+from pysyscall import EPOLLIN, EPOLLOUT, POLLIN, POLLOUT, EpollEvent, PollFd, Timespec
 
 NUMBER = (2**64 - 1) // 3
 
 
 @pytest.fixture
-def pipe(keep: Callable[[int], int]) -> tuple[int, int]:
-    reader, writer = os.pipe()
-    return keep(reader), keep(writer)
-
-
-@pytest.fixture
 def epfd(keep: Callable[[int], int]) -> int:
     return keep(pysyscall.epoll_create1())
-
-
-@pytest.fixture
-def alarm() -> Iterator[Callable[..., None]]:
-    """Lets a signal's handler call a function in so many seconds, once or again and again."""
-    action: list[Callable[[], object]] = []
-    before = signal.signal(signal.SIGALRM, lambda number, frame: action[0]())
-
-    def start(seconds: float, function: Callable[[], object], interval: float = 0) -> None:
-        action.append(function)
-        signal.setitimer(signal.ITIMER_REAL, seconds, interval)
-
-    yield start
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    signal.signal(signal.SIGALRM, before)
 
 
 def eight(number: int) -> bytes:
@@ -213,41 +193,169 @@ def test_the_time_runs_out(wait: Callable[[int | None], int]) -> None:
 
 @pytest.mark.parametrize("timeout", [None, -1, -5, 60_000])
 def test_an_event_ends_the_wait(
-    wait: Callable[[int | None], int],
-    pipe: tuple[int, int],
-    alarm: Callable[..., None],
-    timeout: int | None,
+    wait: Callable[[int | None], int], pipe: tuple[int, int], timeout: int | None
 ) -> None:
     """The event comes from a signal's handler, so the wait goes on after the signal too."""
-    alarm(0.01, lambda: os.write(pipe[1], b"x"))
-    assert wait(timeout) == 1
+    with alarm(0.01, lambda _: os.write(pipe[1], b"x")):
+        assert wait(timeout) == 1
 
 
-def test_signals_do_not_lengthen_a_wait(
-    wait: Callable[[int | None], int], alarm: Callable[..., None]
-) -> None:
+def test_signals_do_not_lengthen_a_wait(wait: Callable[[int | None], int]) -> None:
     """Signals come every 5 ms, so a wait that began anew after each would end with the last."""
-    most, seen = 30, 0
+    most = 30
 
-    def count() -> None:
-        nonlocal seen
-        seen += 1
-        if seen == most:
+    def end(count: int) -> None:
+        if count == most:
             signal.setitimer(signal.ITIMER_REAL, 0)
 
     start = time.monotonic()
-    alarm(0.005, count, interval=0.005)
-    assert wait(30) == 0
-    assert time.monotonic() - start >= 0.03
-    assert 0 < seen < most
+    with alarms(0.005, end) as seen:
+        assert wait(30) == 0
+        assert time.monotonic() - start >= 0.03
+    assert 0 < len(seen) < most
 
 
-def test_an_exception_in_the_handler_ends_the_wait(
-    wait: Callable[[int | None], int], alarm: Callable[..., None]
-) -> None:
-    def interrupt() -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        alarm(0.01, interrupt)
+def test_an_exception_in_the_handler_ends_the_wait(wait: Callable[[int | None], int]) -> None:
+    with alarm(0.01, interrupt), pytest.raises(Interrupted):
         wait(None)
+
+
+# Older ways to make descriptors
+
+USR1 = signal.SIGUSR1
+
+
+def test_eventfd_has_no_flags(keep: Callable[[int], int]) -> None:
+    fd = keep(pysyscall.eventfd(2**32 - 1))
+    assert os.get_blocking(fd)
+    assert os.get_inheritable(fd)
+    assert int.from_bytes(os.read(fd, 8), "little") == 2**32 - 1
+
+
+@pytest.mark.parametrize("make", [pysyscall.epoll_create, lambda: pysyscall.epoll_create(77)])
+def test_epoll_create(keep: Callable[[int], int], make: Callable[[], int]) -> None:
+    fd = keep(make())
+    assert os.get_inheritable(fd)
+    counter = keep(pysyscall.eventfd2(1))
+    pysyscall.epoll_ctl(fd, pysyscall.EPOLL_CTL_ADD, counter, (EPOLLIN, 5))
+    assert pysyscall.epoll_wait(fd, 1, 0) == [EpollEvent(EPOLLIN, 5)]
+
+
+@pytest.mark.parametrize(
+    ("make", "blocking", "inheritable"),
+    [
+        (lambda: pysyscall.inotify_init(), True, True),
+        (lambda: pysyscall.inotify_init1(), True, True),
+        (lambda: pysyscall.inotify_init1(pysyscall.IN_NONBLOCK), False, True),
+        (lambda: pysyscall.inotify_init1(pysyscall.IN_CLOEXEC), True, False),
+    ],
+)
+def test_flags_of_inotify(
+    keep: Callable[[int], int], make: Callable[[], int], blocking: bool, inheritable: bool
+) -> None:
+    fd = keep(make())
+    assert (os.get_blocking(fd), os.get_inheritable(fd)) == (blocking, inheritable)
+
+
+# epoll with a mask
+
+
+@pytest.fixture(params=["epoll_pwait", "epoll_pwait2"])
+def pwait(request: pytest.FixtureRequest) -> Callable[..., list[EpollEvent]]:
+    """One of the two calls, with the time in seconds."""
+    if request.param == "epoll_pwait2":
+        return pysyscall.epoll_pwait2
+
+    def in_milliseconds(
+        epfd: int, most: int, seconds: float | None = None, sigmask: Any = None
+    ) -> list[EpollEvent]:
+        timeout = None if seconds is None else round(seconds * 1000)
+        return pysyscall.epoll_pwait(epfd, most, timeout, sigmask)
+
+    return in_milliseconds
+
+
+@pytest.fixture
+def watched(keep: Callable[[int], int]) -> tuple[int, int]:
+    """An epoll instance, and an eventfd that it watches."""
+    epfd, counter = keep(pysyscall.epoll_create1()), keep(pysyscall.eventfd2(0))
+    pysyscall.epoll_ctl(epfd, pysyscall.EPOLL_CTL_ADD, counter, (EPOLLIN, 9))
+    return epfd, counter
+
+
+@pytest.mark.parametrize("rest", [(), (60,), (60, [USR1]), (None, set()), (0, None)])
+def test_events_of_pwait(
+    pwait: Callable[..., list[EpollEvent]], watched: tuple[int, int], rest: tuple[Any, ...]
+) -> None:
+    os.eventfd_write(watched[1], 1)
+    assert pwait(watched[0], 5, *rest) == [EpollEvent(EPOLLIN, 9)]
+
+
+@pytest.mark.parametrize("mask", [None, [], [USR1]])
+def test_the_time_of_pwait_runs_out(
+    pwait: Callable[..., list[EpollEvent]], watched: tuple[int, int], mask: list[int] | None
+) -> None:
+    start = time.monotonic()
+    assert pwait(watched[0], 5, 0.02, mask) == []
+    assert time.monotonic() - start >= 0.02
+
+
+def test_a_timespec_is_a_time_out(watched: tuple[int, int]) -> None:
+    start = time.monotonic_ns()
+    assert pysyscall.epoll_pwait2(watched[0], 1, Timespec(0, 2_500_000)) == []
+    assert time.monotonic_ns() - start >= 2_500_000
+    with pytest.raises(OSError) as caught:
+        pysyscall.epoll_pwait2(watched[0], 1, Timespec(0, 10**9))
+    assert caught.value.errno == errno.EINVAL
+
+
+def test_a_signal_that_the_mask_lets_through_raises(
+    pwait: Callable[..., list[EpollEvent]], watched: tuple[int, int], held_back: list[int]
+) -> None:
+    signal.raise_signal(USR1)
+    assert held_back == []
+    with pytest.raises(InterruptedError):
+        pwait(watched[0], 5, 60, [signal.SIGUSR2])
+    assert held_back == [USR1]
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, []) >= {USR1}, "the mask before is back"
+    assert signal.SIGUSR2 not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+def test_a_signal_that_the_mask_blocks_waits(
+    pwait: Callable[..., list[EpollEvent]], watched: tuple[int, int], held_back: list[int]
+) -> None:
+    signal.setitimer(signal.ITIMER_REAL, 0.005)
+    signal.raise_signal(USR1)
+    assert pwait(watched[0], 5, 0.03, iter([USR1, signal.SIGALRM])) == []
+    assert USR1 not in held_back
+    assert signal.sigpending() >= {USR1}
+    assert signal.sigtimedwait([USR1], 0) is not None
+
+
+def test_each_signal_raises_where_there_is_a_mask(
+    pwait: Callable[..., list[EpollEvent]], watched: tuple[int, int], held_back: list[int]
+) -> None:
+    signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
+    with pytest.raises(InterruptedError):
+        pwait(watched[0], 5, 60, [])
+    assert set(held_back) == {signal.SIGALRM}
+
+
+def test_without_a_mask_the_wait_goes_on(
+    pwait: Callable[..., list[EpollEvent]], watched: tuple[int, int], held_back: list[int]
+) -> None:
+    signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)
+    start = time.monotonic()
+    assert pwait(watched[0], 5, 0.1) == []
+    assert 0.1 <= time.monotonic() - start < 5
+    assert len(held_back) > 1
+
+
+def test_the_handlers_exception_goes_first(
+    pwait: Callable[..., list[EpollEvent]], watched: tuple[int, int], held_back: list[int]
+) -> None:
+    signal.signal(USR1, lambda number, frame: 1 / 0)
+    signal.raise_signal(USR1)
+    with pytest.raises(ZeroDivisionError) as caught:
+        pwait(watched[0], 5, 60, [])
+    assert caught.value.__context__ is None

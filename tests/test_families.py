@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl as library
 import os
 import re
-from collections.abc import Iterator
 from itertools import chain
 
 import pytest
@@ -19,14 +18,6 @@ from tables import calls, families
 TABLE = calls.load()
 FAMILIES = [call for call in TABLE.calls.values() if call.typed and call.commands]
 REFUSED = [(call, command) for call in FAMILIES for command in call.commands if command.refuse]
-
-
-@pytest.fixture
-def pipe() -> Iterator[tuple[int, int]]:
-    ends = os.pipe()
-    yield ends
-    for fd in ends:
-        os.close(fd)
 
 
 def test_members_come_back(pipe: tuple[int, int]) -> None:

@@ -12,18 +12,13 @@ from pathlib import Path
 from typing import TypeAlias
 
 import pytest
-from test_processes import in_child, needs_root
+from children import in_child
+from conditions import needs_root
 
 import pysyscall
 from pysyscall import Flock, FOwnerEx, fcntl, flags
 
 Keep: TypeAlias = Callable[[int], int]
-
-
-@pytest.fixture
-def pipe(keep: Keep) -> tuple[int, int]:
-    reader, writer = os.pipe()
-    return keep(reader), keep(writer)
 
 
 @pytest.fixture

@@ -12,67 +12,15 @@ import signal
 import stat as stat_bits
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from conditions import skip_where
+from worlds import CONTENT, OWNER, World, filled, new_world
 
 import pysyscall
 from pysyscall import OpenHow, Stat
-
-CONTENT = b"0123456789"
-ROOT = os.geteuid() == 0
-
-
-@dataclass
-class World:
-    """A folder with a file of each kind, and descriptors for some of them."""
-
-    at: Path
-    fd: int
-    out: int
-    dirfd: int
-
-    def state(self) -> dict[str, object]:
-        """All that a call can have changed."""
-        entries: dict[str, object] = {}
-        for path in sorted(self.at.rglob("*")):
-            told = path.lstat()
-            if path.is_symlink():
-                content: object = str(path.readlink())
-            else:
-                content = path.read_bytes() if path.is_file() else None
-            mode, links, owner = told.st_mode, told.st_nlink, (told.st_uid, told.st_gid)
-            entries[str(path.relative_to(self.at))] = (mode, links, owner, content)
-        offsets = [os.lseek(fd, 0, os.SEEK_CUR) for fd in (self.fd, self.out)]
-        return {"entries": entries, "offsets": offsets}
-
-
-@contextmanager
-def new_world(at: Path) -> Iterator[World]:
-    at.mkdir()
-    (at / "file").write_bytes(CONTENT)
-    (at / "other").write_bytes(b"")
-    (at / "empty").mkdir()
-    (at / "full").mkdir()
-    (at / "full" / "inside").write_bytes(b"x")
-    (at / "link").symlink_to("file")
-    (at / "lost").symlink_to("nowhere")
-    fds = [os.open(at / name, os.O_RDWR) for name in ("file", "other")]
-    fds.append(os.open(at, os.O_RDONLY | os.O_DIRECTORY))
-    try:
-        yield World(at, *fds)
-    finally:
-        for fd in fds:
-            os.close(fd)
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with new_world(tmp_path / "world") as world:
-        yield world
 
 
 @pytest.fixture
@@ -80,11 +28,6 @@ def umask() -> Iterator[int]:
     before = os.umask(0o027)
     yield 0o027
     os.umask(before)
-
-
-def filled(call: Callable[[int, Any], Any], fd: int, *sizes: int) -> tuple[Any, list[bytes]]:
-    buffers = [bytearray(size) for size in sizes]
-    return call(fd, buffers), [bytes(buffer) for buffer in buffers]
 
 
 # The same positional call for os and for us.
@@ -142,8 +85,6 @@ SAME: dict[str, Callable[[Any, World], object]] = {
     "access": lambda m, w: m.access(w.at / "file", os.R_OK | os.W_OK),
     "dup2": lambda m, w: m.dup2(w.fd, w.out) == w.out,
 }
-# root may give files away; others can only keep them.
-OWNER = (12345, 54321) if ROOT else (os.getuid(), os.getgid())
 
 # Calls that os offers under another name or with keyword arguments.
 OTHERWISE: dict[str, tuple[Callable[[World], object], Callable[[World], object]]] = {
@@ -401,12 +342,8 @@ def test_a_new_file_has_mode_777_by_default(
     tmp_path: Path, keep: Callable[[int], int], umask: int, call: str, flags: int
 ) -> None:
     path = tmp_path if flags & os.O_TMPFILE == os.O_TMPFILE else tmp_path / "new"
-    try:
+    with skip_where(errno.EOPNOTSUPP, lacking="the file system has no O_TMPFILE"):
         fd = keep(opened(path, flags)[call]())
-    except OSError as error:
-        if error.errno != errno.EOPNOTSUPP:
-            raise
-        pytest.skip("the file system has no O_TMPFILE")
     assert stat_bits.S_IMODE(os.fstat(fd).st_mode) == 0o777 & ~umask
 
 
@@ -760,10 +697,8 @@ def test_renameat2_exchanges_two_names_and_replaces_none(world: World) -> None:
 def test_readlink_tells_the_longest_target(world: World) -> None:
     target = "/".join(itertools.repeat("x" * 254, 16)) + "/" + "y" * 14
     assert len(target) == 4094
-    try:
+    with skip_where(lacking="the file system has no such long links"):
         pysyscall.symlink(target, world.at / "new")
-    except OSError as error:
-        pytest.skip(f"the file system has no such long links: {error.strerror}")
     assert pysyscall.readlink(world.at / "new") == target
     assert pysyscall.readlinkat(world.dirfd, b"new") == target.encode()
 

@@ -14,40 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_more_files import needs
-from test_processes import in_child, needs_root
+from children import among_own_mounts, in_child
+from conditions import needs, needs_root, skip_where
 
 import pysyscall
 from pysyscall import MountAttr, Statfs, Ustat
 
 PAGE = 4096
-NOWHERE = "no namespaces here"
-
-
-def enter_namespaces() -> None:
-    """Become root of a new user namespace, with mounts of one's own."""
-    ids = {"uid_map": os.geteuid(), "gid_map": os.getegid()}
-    pysyscall.unshare(pysyscall.CLONE_NEWUSER | pysyscall.CLONE_NEWNS)
-    Path("/proc/self/setgroups").write_text("deny")
-    for name, number in ids.items():
-        Path("/proc/self", name).write_text(f"0 {number} 1")
-
-
-def inside(function: Callable[[], Any]) -> Any:
-    """What `function` returns or raises in a child that has mounts of its own."""
-
-    def child() -> Any:
-        try:
-            enter_namespaces()
-        except OSError as error:
-            return NOWHERE, str(error)
-        pysyscall.mount(None, "/", None, pysyscall.MS_REC | pysyscall.MS_PRIVATE)
-        return None, function()
-
-    refused, result = in_child(child)
-    if refused:
-        pytest.skip(f"{refused}: {result}")
-    return result
 
 
 def mounted(at: Path) -> dict[str, str]:
@@ -111,7 +84,7 @@ def test_mount_and_umount(at: Path, kind: Callable[[Path], Any]) -> None:
         results.append(pysyscall.umount2(kind(at)))
         return results, told, mounted(at), list(at.iterdir())
 
-    results, told, after, left = inside(run)
+    results, told, after, left = among_own_mounts(run)
     assert results == [None, None]
     assert (told["type"], told["source"], told["root"]) == ("tmpfs", "mine", "/")
     assert "noexec" in told["options"].split(",")
@@ -134,7 +107,7 @@ def test_mount_binds_moves_and_remounts(tmp_path: Path, at: Path) -> None:
         refused = refusal(lambda: (tmp_path / "else" / "file").write_bytes(b"y"))
         return bound, moved, refused[0], (tmp_path / "from" / "file").write_bytes(b"z")
 
-    assert inside(run) == (b"x", ({}, b"x"), "EROFS", 1)
+    assert among_own_mounts(run) == (b"x", ({}, b"x"), "EROFS", 1)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +120,7 @@ def test_mount_changes_how_mounts_propagate(at: Path, flag: str, wanted: str) ->
         pysyscall.mount(None, at, None, getattr(pysyscall, flag))
         return mounted(at)["propagation"]
 
-    told = inside(run)
+    told = among_own_mounts(run)
     assert told.startswith(wanted) if wanted else told == ""
 
 
@@ -170,7 +143,7 @@ def test_umount_flags(tmp_path: Path, at: Path) -> None:
         states.append(bool(mounted(at)))
         return told, states
 
-    told, states = inside(run)
+    told, states = among_own_mounts(run)
     done = ("", None, None)
     assert told == [
         ("EINVAL", link, None),
@@ -196,7 +169,7 @@ def test_pivot_root_exchanges_the_root(at: Path) -> None:
         names = sorted(path.name for path in Path("/").iterdir())
         return result, names, Path("/old", at.relative_to("/")).is_dir()
 
-    assert inside(run) == (None, ["file", "old"], True)
+    assert among_own_mounts(run) == (None, ["file", "old"], True)
 
 
 # The newer calls
@@ -225,7 +198,7 @@ def test_a_new_descriptor_is_closed_by_exec_if_asked_for(
         pysyscall.mount("none", at, "tmpfs")
         return [fcntl.fcntl(make(at, flags), fcntl.F_GETFD) for flags in (0, flag)]
 
-    assert inside(run) == [0, fcntl.FD_CLOEXEC]
+    assert among_own_mounts(run) == [0, fcntl.FD_CLOEXEC]
 
 
 def test_a_file_system_is_made_and_put_into_place(at: Path) -> None:
@@ -237,7 +210,7 @@ def test_a_file_system_is_made_and_put_into_place(at: Path) -> None:
         result = pysyscall.move_mount(mount, "", None, at, flags=pysyscall.MOVE_MOUNT_F_EMPTY_PATH)
         return before, result, mounted(at), pysyscall.fstatfs(mount).f_type
 
-    before, result, told, kind = inside(run)
+    before, result, told, kind = among_own_mounts(run)
     assert (before, result, kind) == ({}, None, pysyscall.TMPFS_MAGIC)
     assert (told["type"], told["source"]) == ("tmpfs", "mine")
     assert {"noexec", "noatime", "rw"} <= set(told["options"].split(","))
@@ -252,7 +225,7 @@ def test_fspick_changes_a_mounted_file_system(at: Path) -> None:
         configure(fd, pysyscall.FSCONFIG_CMD_RECONFIGURE)
         return mounted(at)["super"].split(","), refusal((at / "new").touch)[0]
 
-    options, refused = inside(run)
+    options, refused = among_own_mounts(run)
     assert "ro" in options
     assert refused == "EROFS"
 
@@ -267,7 +240,7 @@ def test_move_mount_moves_relative_to_directories(tmp_path: Path, at: Path) -> N
         pysyscall.move_mount(folder, b"at", target, "", pysyscall.MOVE_MOUNT_T_EMPTY_PATH)
         return mounted(at), mounted(tmp_path / "else")["source"]
 
-    assert inside(run) == ({}, "mine")
+    assert among_own_mounts(run) == ({}, "mine")
 
 
 def test_open_tree_opens_or_copies_a_mount(tmp_path: Path, at: Path) -> None:
@@ -283,7 +256,7 @@ def test_open_tree_opens_or_copies_a_mount(tmp_path: Path, at: Path) -> None:
         places = [mounted(path)["source"] for path in (at, tmp_path / "else")]
         return inode == (tmp_path / "else" / "file").stat().st_ino, places
 
-    assert inside(run) == (True, ["mine", "mine"])
+    assert among_own_mounts(run) == (True, ["mine", "mine"])
 
 
 @needs("open_tree_attr")
@@ -300,7 +273,7 @@ def test_open_tree_attr_changes_the_copy(tmp_path: Path, at: Path, how: str) -> 
         pysyscall.move_mount(copy, "", None, tmp_path / "else", pysyscall.MOVE_MOUNT_F_EMPTY_PATH)
         return [mounted(path)["options"].split(",")[0] for path in (at, tmp_path / "else")]
 
-    assert inside(run) == ["rw", "rw" if how == "none" else "ro"]
+    assert among_own_mounts(run) == ["rw", "rw" if how == "none" else "ro"]
 
 
 @pytest.mark.parametrize("recursive", [False, True])
@@ -320,7 +293,7 @@ def test_mount_setattr_changes_a_mount_or_all_below_it(at: Path, recursive: bool
         pysyscall.mount_setattr(None, at, flags, (0, pysyscall.MOUNT_ATTR_RDONLY, 0, 0))
         return result, told, [mounted(place)["options"].split(",") for place in places]
 
-    result, (upper, lower), (upper_after, lower_after) = inside(run)
+    result, (upper, lower), (upper_after, lower_after) = among_own_mounts(run)
     assert result is None
     assert {"ro", "nodev"} <= set(upper["options"].split(","))
     assert upper["propagation"].startswith("shared:")
@@ -376,11 +349,11 @@ def test_fails_with_errno_and_names(
     """In a user namespace, which has no right to swap and to keep accounts."""
     paths = {"at": at, "at/x": at / "x"}
     wanted = (number, paths.get(str(first), first), paths.get(str(second), second))
-    assert inside(lambda: refusal(lambda: call(at))) == wanted
+    assert among_own_mounts(lambda: refusal(lambda: call(at))) == wanted
 
 
 def test_an_error_names_the_target_where_there_is_no_source(at: Path) -> None:
-    told = inside(lambda: refusal(lambda: pysyscall.mount(None, at / "x", "tmpfs")))
+    told = among_own_mounts(lambda: refusal(lambda: pysyscall.mount(None, at / "x", "tmpfs")))
     assert told == ("ENOENT", at / "x", None)
 
 
@@ -399,7 +372,7 @@ def test_statfs_tells_what_os_tells(at: Path, call: str) -> None:
         theirs = os.statvfs(at)
         return told, {name: getattr(theirs, f"f_{name}") for name in (*SAME, "namemax", "flag")}
 
-    told, theirs = inside(run)
+    told, theirs = among_own_mounts(run)
     assert type(told) is Statfs
     assert {name: getattr(told, f"f_{name}") for name in SAME} == {n: theirs[n] for n in SAME}
     assert (told.f_type, told.f_namelen) == (pysyscall.TMPFS_MAGIC, theirs["namemax"])
@@ -424,7 +397,7 @@ def test_ustat_tells_what_is_free(at: Path) -> None:
         (at / "file").write_bytes(bytes(5 * PAGE))
         return pysyscall.ustat(at.stat().st_dev), os.statvfs(at).f_bfree, os.statvfs(at).f_ffree
 
-    told, blocks, inodes = inside(run)
+    told, blocks, inodes = among_own_mounts(run)
     assert type(told) is Ustat
     assert (told.f_tfree, told.f_tinode) == (blocks, inodes)
 
@@ -501,12 +474,8 @@ def test_acct_keeps_accounts_of_processes(tmp_path: Path) -> None:
         pysyscall.unshare(pysyscall.CLONE_NEWPID)
         return in_child(first_of_namespace)
 
-    try:
+    with skip_where(errno.EPERM, errno.ENOSYS, lacking="no accounts of processes"):
         statuses = in_child(run)
-    except OSError as error:
-        if error.errno not in (errno.EPERM, errno.ENOSYS):
-            raise
-        pytest.skip(f"no accounts of processes: {error}")
     records = path.read_bytes()
     assert len(records) % 64 == 0
     # struct acct_v3: flag, version, tty, exitcode, ...

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from isolated.fuzz import CALLS, ERRNOS, Died, Recipe, Worker, plausible, shape
+from isolated.fuzz import CALLS, ERRNOS, Died, Recipe, Worker, plausible, repeat, shape
 
 from pysyscall.table import SyscallInfo
 
@@ -95,3 +95,12 @@ def attack(call: SyscallInfo, workers: Workers, kinds: dict[str, str | int], tim
             workers.call(answer, call.name, list(values), {})
 
     one()
+
+
+@pytest.mark.usefixtures("workers")
+def test_nothing_grows() -> None:
+    """Random calls, the same again and again; `isolated/fuzz.py` with more finds smaller leaks."""
+    fresh = [Worker(answer) for answer in ERRNOS]
+    repeat(10_000, 1, fresh)
+    for worker in fresh:
+        worker.close()

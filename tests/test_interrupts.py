@@ -9,37 +9,20 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
+from alarms import alarm
 from isolated.child import python
+from this_process import descriptors
 
 import pysyscall
 from pysyscall import SockaddrUn
 
 Blocked: TypeAlias = tuple[Callable[[], Any], Callable[[], object], Any]
 """A call that blocks, what ends that, and what it then returns."""
-
-
-@contextmanager
-def alarm(seconds: float, handler: Callable[[int], object], interval: float = 0) -> Iterator[None]:
-    """Runs `handler` on SIGALRM, with the number of the signal: 1, 2, …"""
-    count = 0
-
-    def handle(number: int, frame: object) -> None:
-        nonlocal count
-        count += 1
-        handler(count)
-
-    before = signal.signal(signal.SIGALRM, handle)
-    try:
-        signal.setitimer(signal.ITIMER_REAL, seconds, interval)
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
 
 
 class Room:
@@ -196,14 +179,14 @@ def test_an_exception_in_the_handler_ends_the_call(
     blocked: Callable[[Room], Blocked], room: Room
 ) -> None:
     call, unblock, expected = blocked(room)
-    open_before = sorted(Path("/proc/self/fd").iterdir())
+    open_before = descriptors()
 
     def handler(count: int) -> None:
         raise LookupError("from the handler")
 
     with alarm(0.01, handler), pytest.raises(LookupError, match="from the handler"):
         call()
-    assert sorted(Path("/proc/self/fd").iterdir()) == open_before
+    assert descriptors() == open_before
     unblock()
     assert call() == expected
 

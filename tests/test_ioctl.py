@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
-from test_processes import in_child, needs_root
+from children import in_child
+from conditions import ROOT, needs_root, skip_where
 
 import pysyscall
 from pysyscall import Fiemap, FileDedupeRange, FileDedupeRangeInfo, flags, ioctl
@@ -53,21 +54,15 @@ def device(keep: Keep) -> int:
     """The disk that the root directory is on."""
     major_minor = Path("/").stat().st_dev
     path = f"/dev/block/{os.major(major_minor)}:{os.minor(major_minor)}"
-    try:
+    with skip_where(lacking="there is no disk to ask"):
         made = Path("/sys/dev/block", path.rpartition("/")[2]).resolve(strict=True)
         return keep(os.open(f"/dev/{made.name}", os.O_RDONLY))
-    except OSError as error:
-        pytest.skip(f"there is no disk to ask: {error}")
 
 
 def or_skip(*args: Any) -> Any:
     """What a request tells, unless the kernel or the file system does not know it."""
-    try:
+    with skip_where(errno.ENOTTY, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL):
         return ioctl(*args)
-    except OSError as error:
-        if error.errno in (errno.ENOTTY, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL):
-            pytest.skip(f"not here: {error}")
-        raise
 
 
 # Any file
@@ -333,16 +328,14 @@ def test_disks(keep: Keep) -> None:
 @pytest.fixture
 def loop(tmp_path: Path, keep: Keep) -> Iterator[tuple[int, Path]]:
     """A loop device that nobody else uses, over a file of 1 MiB."""
-    if os.geteuid() != 0:
+    if not ROOT:
         pytest.skip("only root may do it")
     backing = tmp_path / "disk"
     backing.write_bytes(bytes(range(256)) * 4096)
-    try:
+    with skip_where(lacking="there is no loop device"):
         control = keep(os.open("/dev/loop-control", os.O_RDWR))
         number = ioctl(control, flags.LOOP_CTL_GET_FREE)
         fd = keep(os.open(f"/dev/loop{number}", os.O_RDWR))
-    except OSError as error:
-        pytest.skip(f"there is no loop device: {error}")
     info = pysyscall.LoopInfo64(lo_flags=flags.LO_FLAGS_AUTOCLEAR, lo_offset=512)
     behind = keep(os.open(backing, os.O_RDWR))
     ioctl(fd, flags.LOOP_CONFIGURE, pysyscall.LoopConfig(fd=behind, block_size=512, info=info))
@@ -535,10 +528,8 @@ def test_epoll_parameters(keep: Keep) -> None:
 
 
 def test_faults_in_user_space(keep: Keep) -> None:
-    try:
+    with skip_where(lacking="no userfaultfd"):
         fd = keep(pysyscall.userfaultfd(flags.UFFD_USER_MODE_ONLY | flags.O_CLOEXEC))
-    except OSError as error:
-        pytest.skip(f"no userfaultfd: {error}")
     api = ioctl(fd, flags.UFFDIO_API, (flags.UFFD_API,))
     assert api.ioctls >> 0 & 1
     memory = mmap(-1, 4096 * 4)
@@ -563,10 +554,8 @@ def test_performance_events(keep: Keep) -> None:
     attr = pysyscall.PerfEventAttr(
         type=flags.PERF_TYPE_SOFTWARE, config=flags.PERF_COUNT_SW_TASK_CLOCK
     )
-    try:
+    with skip_where(lacking="no events"):
         fd = keep(pysyscall.perf_event_open(attr, 0, -1))
-    except OSError as error:
-        pytest.skip(f"no events: {error}")
     assert ioctl(fd, flags.PERF_EVENT_IOC_ID) > 0
     ioctl(fd, flags.PERF_EVENT_IOC_DISABLE)
     ioctl(fd, flags.PERF_EVENT_IOC_RESET)

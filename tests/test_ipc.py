@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_processes import in_child, needs_root
+from children import in_child
+from conditions import needs_root
 
 import pysyscall
 from pysyscall import IPC_CREAT, IPC_EXCL, IPC_NOWAIT, IPC_PRIVATE, MqAttr, Sembuf, Sigevent

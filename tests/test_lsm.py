@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from test_more_files import needs
-from test_xattrs import refusal
+from conditions import needs
+from refusal import complaint
 
 import pysyscall
 from pysyscall import LsmAttr, LsmContext, LsmId
@@ -86,7 +86,7 @@ def test_errors(call: Callable[[], object], numbers: set[int]) -> None:
 def test_bad_arguments(call: Callable[[], object], error: type[Exception], text: str) -> None:
     with pytest.raises(error) as caught:
         call()
-    assert str(caught.value).startswith(refusal(text))
+    assert str(caught.value).startswith(complaint(text))
 
 
 def test_records_follow_one_another(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,29 +4,19 @@ from __future__ import annotations
 
 import copy
 import errno
-import gc
 import os
 import pickle
-import resource
-import signal
-import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from isolated.child import python
-from memory_samples import PAGE, segment
-from test_processes import in_child
+from children import in_child
+from mappings import ANONYMOUS, BOTH, BUSY, CLOSED, PAGE, file_of_x, mapped, new, refused
 
 import pysyscall
 from pysyscall import (
     MADV_DODUMP,
-    MADV_DOFORK,
-    MADV_DONTFORK,
     MADV_DONTNEED,
     MADV_GUARD_INSTALL,
     MADV_GUARD_REMOVE,
@@ -44,58 +34,15 @@ from pysyscall import (
     PROT_NONE,
     PROT_READ,
     PROT_WRITE,
-    SHM_RDONLY,
-    SHM_REMAP,
     Mapping,
     Sysno,
     raw,
 )
 
-ANONYMOUS = MAP_PRIVATE | MAP_ANONYMOUS
-BOTH = PROT_READ | PROT_WRITE
-CLOSED = "is a closed Mapping"
-BUSY = "has exported buffers or is used by another thread"
-
-
-def new(size: int = 4 * PAGE, prot: int = BOTH) -> Mapping:
-    return pysyscall.mmap(None, size, prot, ANONYMOUS)
-
 
 @pytest.fixture
-def m() -> Iterator[Mapping]:
-    """Four pages; what buffers of it remain is let go when the test ends."""
-    with new() as made:
-        yield made
-        gc.collect()
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Iterator[int]:
-    """Two pages full of x."""
-    path = tmp_path / "file"
-    path.write_bytes(b"x" * 2 * PAGE)
-    fd = os.open(path, os.O_RDWR)
-    yield fd
-    os.close(fd)
-
-
-def mapped(address: int) -> str:
-    """The permissions of what is mapped at an address; empty where nothing is."""
-    for line in Path("/proc/self/maps").read_text().splitlines():
-        start, end = (int(part, 16) for part in line.split()[0].split("-"))
-        if start <= address < end:
-            return line.split()[1]
-    return ""
-
-
-def refused(
-    error: type[Exception] | tuple[type[Exception], ...],
-    message: str,
-    call: Callable[[], object],
-) -> None:
-    """`message` is searched for; empty stands for any."""
-    with pytest.raises(error, match=message or None):
-        call()
+def file(tmp_path: Path, keep: Callable[[int], int]) -> int:
+    return keep(file_of_x(tmp_path / "file"))
 
 
 # What it is
@@ -175,7 +122,6 @@ def test_it_is_made_by_calls_alone(m: Mapping) -> None:
 
 
 # Its end
-
 
 USES: list[Callable[[Mapping], object]] = [
     bytes,
@@ -538,268 +484,3 @@ def test_memory_that_grows_is_refused() -> None:
         r"mmap\(\) argument 'flags' must not hold MAP_GROWSDOWN",
         lambda: pysyscall.mmap(None, PAGE, BOTH, ANONYMOUS | MAP_GROWSDOWN),
     )
-
-
-# System V's segments
-
-
-def test_a_segment() -> None:
-    m = segment(2 * PAGE + 1)
-    assert len(m) == 2 * PAGE + 1 and m.address % PAGE == 0
-    memoryview(m)[2 * PAGE] = 5
-    address = m.address
-    assert pysyscall.shmdt(m) is None
-    assert m.closed and not mapped(address)
-    refused(ValueError, CLOSED, lambda: pysyscall.shmdt(m))
-    for end in (Mapping.close, pysyscall.munmap):
-        m = segment()
-        address = m.address
-        end(m)
-        assert m.closed and not mapped(address)
-    forgotten = segment()
-    address = forgotten.address
-    del forgotten
-    assert not mapped(address)
-    with new() as other:
-        refused(
-            ValueError, "'shmaddr' must be a Mapping that shmat", lambda: pysyscall.shmdt(other)
-        )
-
-
-def test_one_segment_twice() -> None:
-    number = pysyscall.shmget(pysyscall.IPC_PRIVATE, PAGE, 0o600)
-    try:
-        with pysyscall.shmat(number) as m, pysyscall.shmat(number, None, SHM_RDONLY) as seen:
-            memoryview(m)[0] = 7
-            assert bytes(seen)[0] == 7 and memoryview(seen).readonly
-            with memoryview(m):
-                refused(BufferError, BUSY, lambda: pysyscall.shmdt(m))
-            place = new(PAGE)
-            for given in (place.address, None):
-                refused(
-                    ValueError,
-                    r"shmat\(\) argument 'shmaddr' must be a Mapping of the same length",
-                    lambda given=given: pysyscall.shmat(number, given, SHM_REMAP),
-                )
-            with pysyscall.shmat(number, place, SHM_REMAP) as third:
-                assert place.closed and bytes(third)[0] == 7
-            m.mremap(PAGE, MREMAP_MAYMOVE)
-    finally:
-        raw.syscall(Sysno.shmctl, number, pysyscall.IPC_RMID, 0)
-    with pytest.raises(OSError) as caught:
-        pysyscall.shmat(number)
-    assert caught.value.errno in (errno.EINVAL, errno.EIDRM)
-    with new(PAGE) as place, pytest.raises(OSError) as caught:
-        pysyscall.shmat(number, place, SHM_REMAP)
-    assert caught.value.errno in (errno.EINVAL, errno.EIDRM)
-
-
-# Processes and threads
-
-
-def test_forked_children_have_their_own(m: Mapping) -> None:
-    memoryview(m)[0] = 5
-
-    def use() -> object:
-        memoryview(m)[0] += 1
-        told = bytes(m)[0]
-        m.close()
-        return told, m.closed
-
-    assert in_child(use) == (6, True)
-    assert bytes(m)[0] == 5
-
-
-def test_memory_that_children_do_not_get(m: Mapping) -> None:
-    m.madvise(MADV_DONTFORK)
-    assert bytes(m)
-
-    def use() -> object:
-        refused(ValueError, "closed", lambda: bytes(m))
-        refused(ValueError, CLOSED, lambda: pysyscall.munmap(m))
-        # What comes to the same place belongs to another.
-        flags = ANONYMOUS | MAP_FIXED_NOREPLACE
-        other = pysyscall.mmap(m.address if not m.closed else address, PAGE, BOTH, flags)
-        m.close()
-        return m.closed, bool(mapped(other.address))
-
-    address = m.address
-    assert in_child(use) == (True, True)
-    m.madvise(MADV_DOFORK)
-    assert in_child(lambda: m.closed) is False
-
-
-def test_a_file_that_was_truncated(file: int) -> None:
-    """The kernel ends the process, as the documentation says."""
-    m = pysyscall.mmap(None, 2 * PAGE, PROT_READ, MAP_SHARED, file)
-    os.truncate(file, PAGE)
-    view = memoryview(m)
-    assert view[PAGE - 1] == ord("x")
-    pid = os.fork()
-    if pid == 0:
-        signal.signal(signal.SIGBUS, signal.SIG_DFL)
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        os._exit(view[PAGE] == 0)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGBUS
-    # A call doesn't die of it.
-    reader, writer = os.pipe()
-    with pytest.raises(OSError) as caught:
-        pysyscall.write(writer, view[PAGE:])
-    assert caught.value.errno == errno.EFAULT
-    os.close(reader)
-    os.close(writer)
-
-
-def waiting(call: Callable[[], object]) -> threading.Thread:
-    """A thread that is in the kernel by now."""
-    thread = threading.Thread(target=call)
-    thread.start()
-    assert thread.native_id
-    end = time.monotonic() + 10
-    path = Path(f"/proc/self/task/{thread.native_id}/syscall")
-    while path.exists() and path.read_text().startswith("running") and time.monotonic() < end:
-        time.sleep(0.001)
-    time.sleep(0.05)
-    return thread
-
-
-def test_it_stays_while_a_thread_reads_into_it(m: Mapping) -> None:
-    reader, writer = os.pipe()
-    thread = waiting(lambda: pysyscall.read(reader, m))
-    for take in (Mapping.close, pysyscall.munmap, lambda m: m.mremap(PAGE)):
-        refused(BufferError, BUSY, lambda take=take: take(m))
-    refused(BufferError, "need what", lambda: m.mprotect(PROT_READ))
-    os.write(writer, b"hello")
-    thread.join(10)
-    assert bytes(m)[:5] == b"hello"
-    m.close()
-    os.close(reader)
-    os.close(writer)
-
-
-def test_it_stays_while_a_thread_uses_its_address(m: Mapping) -> None:
-    def wait() -> None:
-        with suppress(OSError):
-            pysyscall.futex_wait(m, 0)
-
-    try:
-        pysyscall.futex_wake(m)
-    except OSError:
-        pytest.skip("the kernel has no futex_wake")
-    thread = waiting(wait)
-    refused(BufferError, BUSY, m.close)
-    m.mlock()
-    while thread.is_alive():
-        pysyscall.futex_wake(m)
-        thread.join(0.01)
-    m.close()
-
-
-STRESS = """
-import os, random, sys, threading
-import pysyscall as ps
-sys.setswitchinterval(1e-5)
-places = [None] * 4
-zero = os.open("/dev/zero", os.O_RDONLY)
-end = __import__("time").monotonic() + 1.5
-outcomes = set()
-def new():
-    return ps.mmap(None, 8192, 3, ps.MAP_PRIVATE | ps.MAP_ANONYMOUS)
-def replace():
-    k = random.randrange(4)
-    if places[k] is not None:
-        places[k].close()
-    places[k] = new()
-USES = [
-    replace, replace,
-    lambda: ps.read(zero, random.choice(places)),
-    lambda: bytes(random.choice(places)),
-    lambda: memoryview(random.choice(places)).tolist()[0],
-    lambda: random.choice(places).mremap(random.choice((4096, 8192, 12288)), 1),
-    lambda: random.choice(places).mprotect(random.choice((0, 1, 3))),
-    lambda: random.choice(places).madvise(random.choice((4, 10, 11, 102, 103))),
-    lambda: random.choice(places).mincore(),
-    lambda: ps.mmap(random.choice(places), 8192, 3, ps.MAP_PRIVATE | ps.MAP_ANONYMOUS | 16),
-    lambda: ps.msync(random.choice(places), 4096, 4),
-]
-for k in range(4):
-    places[k] = new()
-def attack():
-    while __import__("time").monotonic() < end:
-        try:
-            random.choice(USES)()
-            outcomes.add("good")
-        except (ValueError, BufferError, TypeError, OSError) as error:
-            outcomes.add(type(error).__name__)
-threads = [threading.Thread(target=attack) for _ in range(4)]
-for thread in threads: thread.start()
-for thread in threads: thread.join()
-print(*sorted(outcomes))
-"""
-
-
-def test_threads_that_use_and_close_it() -> None:
-    told = python("-c", STRESS).split()
-    refusals = {"ValueError", "BufferError", "TypeError", "OSError"}
-    assert {"good", "BufferError"} <= {*told} <= {"good", *refusals}
-
-
-def test_it_may_outlive_all_else() -> None:
-    """Left open when the interpreter ends, also by an object that is never collected."""
-    code = """
-import pysyscall as ps, sys
-m = ps.mmap(None, 4096, 3, ps.MAP_PRIVATE | ps.MAP_ANONYMOUS)
-class Late:
-    def __del__(self):
-        self.m.close()
-late = Late(); late.m = m; late.itself = late
-sys.modules["kept"] = late
-print(memoryview(m)[0])
-"""
-    assert python("-c", code) == "0\n"
-
-
-def test_audit_hooks_see_the_methods() -> None:
-    code = """
-import sys
-import pysyscall as ps
-m = ps.mmap(None, 4096, 3, ps.MAP_PRIVATE | ps.MAP_ANONYMOUS)
-seen = []
-sys.addaudithook(lambda event, args: event == "pysyscall.call" and seen.append(args))
-m.madvise(4, 0, 5)
-m.close()
-assert seen == [("madvise", ((m, 0), 5, 4)), ("munmap", (m,))], seen
-"""
-    assert python("-c", code) == ""
-
-
-def test_references_stay_balanced() -> None:
-    m = new()
-    before = sys.getrefcount(m)
-    for _ in range(100):
-        pysyscall.madvise(m, PAGE, MADV_DONTNEED)
-        pysyscall.madvise((m, PAGE), PAGE, MADV_DONTNEED)
-        m.mremap(4 * PAGE)
-        with suppress(ValueError):
-            pysyscall.madvise(m, 2**40, MADV_DONTNEED)
-        with suppress(ValueError):
-            pysyscall.shmdt(m)
-        with suppress(OSError):
-            pysyscall.mmap(m, 4 * PAGE, BOTH, MAP_SHARED | MAP_FIXED, -1)
-        with suppress(BufferError), memoryview(m):
-            m.close()
-    assert sys.getrefcount(m) == before
-    m.close()
-
-
-def test_what_a_call_gives_to_others(m: Mapping) -> None:
-    """Calls that refuse an argument let go of the Mapping that they had."""
-    wrong: Any = "length"
-    for call in (
-        lambda: pysyscall.madvise(m, wrong, MADV_DONTNEED),
-        lambda: pysyscall.mremap(m, wrong),
-        lambda: pysyscall.mmap(m, wrong, BOTH, ANONYMOUS),
-        lambda: pysyscall.mremap(m, PAGE, 0, wrong),
-    ):
-        refused(TypeError, "must be an int", call)
-    m.close()

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from memory_samples import PAGE
-from test_processes import in_child
+from children import in_child
+from mappings import PAGE
 
 import pysyscall
 from pysyscall import (
     MADV_POPULATE_WRITE,
-    MAP_ANONYMOUS,
-    MAP_PRIVATE,
     MPOL_BIND,
     MPOL_DEFAULT,
     MPOL_F_ADDR,
@@ -23,8 +20,6 @@ from pysyscall import (
     MPOL_F_NODE,
     MPOL_INTERLEAVE,
     MPOL_PREFERRED,
-    PROT_READ,
-    PROT_WRITE,
     Mapping,
 )
 
@@ -44,13 +39,10 @@ def nodes() -> set[int]:
 
 
 @pytest.fixture
-def m() -> Iterator[Mapping]:
+def m(m: Mapping) -> Mapping:
     """Four pages that are there."""
-    with pysyscall.mmap(
-        None, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS
-    ) as made:
-        made.madvise(MADV_POPULATE_WRITE)
-        yield made
+    m.madvise(MADV_POPULATE_WRITE)
+    return m
 
 
 def test_the_policy_of_a_thread() -> None:

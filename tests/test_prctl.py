@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_processes import in_child, needs_root
+from children import in_child
+from conditions import needs_root, skip_where
 
 import pysyscall
 from pysyscall import arch_prctl, flags, prctl
@@ -30,12 +31,8 @@ def status(field: str) -> str:
 
 
 def or_skip(function: Callable[..., Any], *args: Any) -> Any:
-    try:
+    with skip_where(errno.EINVAL, errno.ENODEV, errno.EOPNOTSUPP, errno.ENXIO):
         return function(*args)
-    except OSError as error:
-        if error.errno in (errno.EINVAL, errno.ENODEV, errno.EOPNOTSUPP, errno.ENXIO):
-            pytest.skip(f"not here: {error}")
-        raise
 
 
 def test_names() -> None:

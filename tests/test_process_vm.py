@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from children import NO_PROCESS, give_up_rights, in_child
+from conditions import needs_root
 from samples import address_of
-from test_more_processes import give_up_rights
-from test_processes import NO_PROCESS, in_child, needs_root
 
 import pysyscall
 from pysyscall import LDT_READ, LDT_READ_DEFAULT, LDT_WRITE, LDT_WRITE_OLD, Iovec, UserDesc

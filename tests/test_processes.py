@@ -3,65 +3,21 @@
 from __future__ import annotations
 
 import os
-import pickle
 import resource
 import signal
 import subprocess
 import sys
 import threading
-import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from children import NO_PROCESS, in_child
+from conditions import ROOT, needs_root
 
 import pysyscall
 from pysyscall import Rlimit, Rusage, Tms
-
-ROOT = os.geteuid() == 0
-NO_PROCESS = 2**22  # beyond the largest pid that the kernel gives
-
-needs_root = pytest.mark.skipif(not ROOT, reason="only root may do it")
-
-
-def in_child(function: Callable[[], Any]) -> Any:
-    """What `function` returns or raises in a forked child, which then ends."""
-    reader, writer = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            try:
-                answer = pickle.dumps((function(), None))
-            except BaseException as error:
-                error.add_note(traceback.format_exc())
-                answer = pickle.dumps((None, error))
-            os.write(writer, answer)
-        finally:
-            os._exit(0)
-    os.close(writer)
-    with os.fdopen(reader, "rb") as pipe:
-        result, error = pickle.loads(pipe.read())
-    os.waitpid(pid, 0)
-    if error is not None:
-        raise error
-    return result
-
-
-@pytest.fixture
-def sleeper() -> Iterator[int]:
-    """A child that waits for a signal to end it."""
-    pid = os.fork()
-    if pid == 0:
-        while True:
-            signal.pause()
-    yield pid
-    try:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-    except (ProcessLookupError, ChildProcessError):
-        pass
-
 
 # Identity
 

@@ -8,7 +8,7 @@ import gc
 import os
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,14 +17,6 @@ import pysyscall
 from pysyscall import Sysno, _raw, raw
 
 ffi, lib = _raw.ffi, _raw.lib
-
-
-@pytest.fixture
-def pipe() -> Iterator[tuple[int, int]]:
-    reader, writer = os.pipe()
-    yield reader, writer
-    os.close(reader)
-    os.close(writer)
 
 
 both = pytest.mark.parametrize("call", [raw.syscall, pysyscall.syscall], ids=["raw", "checked"])

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conditions import skip_where
 
 import pysyscall
 from pysyscall import (
@@ -113,10 +114,8 @@ def test_signalfd(keep: Callable[[int], int]) -> None:
 
 
 def group(keep: Callable[[int], int], flags: int) -> int:
-    try:
+    with skip_where(lacking="no fanotify with these flags here"):
         return keep(pysyscall.fanotify_init(flags | pysyscall.FAN_NONBLOCK))
-    except OSError as error:
-        pytest.skip(f"no fanotify with these flags here: {error}")
 
 
 def test_fanotify_brings_descriptors(keep: Callable[[int], int], tmp_path: Path) -> None:
@@ -139,10 +138,8 @@ def test_fanotify_brings_descriptors(keep: Callable[[int], int], tmp_path: Path)
 def test_fanotify_tells_names(keep: Callable[[int], int], tmp_path: Path) -> None:
     fd = group(keep, pysyscall.FAN_REPORT_DFID_NAME_TARGET)
     mask = pysyscall.FAN_CREATE | pysyscall.FAN_RENAME | pysyscall.FAN_ONDIR
-    try:
+    with skip_where(lacking="this file system has no handles"):
         pysyscall.fanotify_mark(fd, pysyscall.FAN_MARK_ADD, mask, None, tmp_path)
-    except OSError as error:
-        pytest.skip(f"this file system has no handles: {error}")
     (tmp_path / "näme").touch()
     (tmp_path / "näme").rename(tmp_path / "other")
     created, renamed = parse_events(pysyscall.read(fd, 4096), FanotifyEvent)

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from register_cases import CASES
 from samples import Case, Sampler, address_of
-from samples_of_wrapped import MAKERS, cases_of_wrapped
+from this_process import children, descriptors
 from tracee import (
     Expectation,
     NotMade,
@@ -124,7 +125,7 @@ def packed(call: Call, case: Case) -> Case:
 def test_call(call: Call) -> None:
     function = getattr(pysyscall, call.name)
     wrong = []
-    cases = cases_of_wrapped(call) if call.name in MAKERS else SAMPLER.cases(call)
+    cases = CASES[call.name]() if call.name in CASES else SAMPLER.cases(call)
     for case in map(partial(packed, call), cases):
         try:
             with stopped(function, *case.args, **case.kwargs) as stop:
@@ -133,6 +134,10 @@ def test_call(call: Call) -> None:
             complaints = [str(error)]
         wrong += [f"{call.name}{case}: {complaint}" for complaint in complaints]
     assert not wrong, "\n".join(wrong)
+
+
+def test_the_cases_by_hand_are_of_typed_calls() -> None:
+    assert CASES.keys() <= {call.name for call in TYPED}
 
 
 @pytest.mark.parametrize(
@@ -386,18 +391,12 @@ def test_housekeeping_is_told_from_the_call() -> None:
         assert stop.number == Sysno.mmap
 
 
-def held() -> tuple[set[str], str]:
-    """The descriptors and the children of this process."""
-    descriptors = {path.name for path in Path("/proc/self/fd").iterdir()}
-    return descriptors, Path("/proc/thread-self/children").read_text()
-
-
 def test_nothing_is_left() -> None:
-    before = held()
+    before = descriptors(), children()
     with stopped(pysyscall.getpid):
         pass
     with pytest.raises(NotMade), stopped(len, ""):
         pass
     with pytest.raises(ZeroDivisionError), stopped(pysyscall.getpid) as stop:
         stop.number / 0
-    assert held() == before
+    assert (descriptors(), children()) == before

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conditions import skip_where
 
 import pysyscall
 from pysyscall import (
@@ -44,10 +45,8 @@ CONTENT = bytes(range(256)) * 32
 
 @pytest.fixture
 def context() -> Iterator[int]:
-    try:
+    with skip_where(lacking="no contexts here"):
         context = io_setup(64)
-    except OSError as error:
-        pytest.skip(f"no contexts here: {error}")
     yield context
     try:
         io_destroy(context)
@@ -59,12 +58,6 @@ def context() -> Iterator[int]:
 def fd(tmp_path: Path, keep: Callable[[int], int]) -> int:
     (tmp_path / "file").write_bytes(CONTENT)
     return keep(os.open(tmp_path / "file", os.O_RDWR))
-
-
-@pytest.fixture
-def pipe(keep: Callable[[int], int]) -> tuple[int, int]:
-    reader, writer = os.pipe()
-    return keep(reader), keep(writer)
 
 
 def wait(pipe: tuple[int, int]) -> Iocb:
@@ -110,10 +103,8 @@ def test_direct_reads_of_a_buffer_that_nobody_else_has(
 ) -> None:
     """The kernel writes there after io_submit has returned, where the file system can."""
     (tmp_path / "direct").write_bytes(CONTENT * 32)
-    try:
+    with skip_where(lacking="this file system has no O_DIRECT"):
         fd = keep(os.open(tmp_path / "direct", os.O_RDONLY | os.O_DIRECT))
-    except OSError:
-        pytest.skip("this file system has no O_DIRECT")
     views = []
     for k in range(16):
         memory = mmap.mmap(-1, 16384)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from test_processes import NO_PROCESS, in_child
+from children import NO_PROCESS, give_up_rights, in_child
 
 import pysyscall
 from pysyscall import (
@@ -81,8 +81,7 @@ def test_landlock_restrict_self(tmp_path: Path, privileges: str) -> None:
 @needs_landlock
 def test_landlock_needs_privileges_or_none_to_gain() -> None:
     def restrict() -> None:
-        if os.geteuid() == 0:
-            os.setresuid(65534, 65534, 65534)
+        give_up_rights()
         fd = pysyscall.landlock_create_ruleset(LandlockRulesetAttr(1))
         pysyscall.landlock_restrict_self(fd)
 

@@ -27,12 +27,6 @@ class File:
         return self.fd
 
 
-@pytest.fixture
-def pipe(keep: Callable[[int], int]) -> tuple[int, int]:
-    reader, writer = os.pipe()
-    return keep(reader), keep(writer)
-
-
 @pytest.fixture(params=["select", "pselect6"])
 def choose(request: pytest.FixtureRequest) -> Callable[..., Any]:
     function: Callable[..., Any] = getattr(pysyscall, request.param)
@@ -54,19 +48,6 @@ def wait(
         return bool(ready), left if left is None else left.seconds
 
     return call
-
-
-@pytest.fixture
-def handled() -> Iterator[list[int]]:
-    """The signals whose handlers have run; SIGUSR1 is blocked, and can be sent to wait."""
-    seen: list[int] = []
-    before = [(s, signal.signal(s, lambda n, _: seen.append(n))) for s in (USR1, signal.SIGALRM)]
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [USR1])
-    yield seen
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-    for number, handler in before:
-        signal.signal(number, handler)
 
 
 # Sets
@@ -299,12 +280,12 @@ def test_each_call_has_its_struct(pipe: tuple[int, int]) -> None:
 # Signals
 
 
-def test_signals_do_not_lengthen_a_wait(wait: Callable[..., Any], handled: list[int]) -> None:
+def test_signals_do_not_lengthen_a_wait(wait: Callable[..., Any], held_back: list[int]) -> None:
     signal.setitimer(signal.ITIMER_REAL, 0.005, 0.005)
     start = time.monotonic()
     assert wait(0.1) == (False, 0)
     assert 0.1 <= time.monotonic() - start < 5
-    assert len(handled) > 3
+    assert len(held_back) > 3
 
 
 def test_a_slow_handler_takes_from_the_time(wait: Callable[..., Any]) -> None:
@@ -337,23 +318,25 @@ takes_a_mask = pytest.mark.parametrize("wait", ["pselect6", "ppoll"], indirect=T
 
 @takes_a_mask
 def test_a_signal_that_the_mask_lets_through_raises(
-    wait: Callable[..., Any], handled: list[int]
+    wait: Callable[..., Any], held_back: list[int]
 ) -> None:
     signal.raise_signal(USR1)
-    assert handled == []
+    assert held_back == []
     for mask in ([], {signal.SIGUSR2}):
         signal.raise_signal(USR1)
         with pytest.raises(InterruptedError):
             wait(60, mask)
-    assert handled == [USR1, USR1]
+    assert held_back == [USR1, USR1]
     assert USR1 in signal.pthread_sigmask(signal.SIG_BLOCK, []), "the mask before is back"
 
 
 @takes_a_mask
-def test_a_signal_that_the_mask_blocks_waits(wait: Callable[..., Any], handled: list[int]) -> None:
+def test_a_signal_that_the_mask_blocks_waits(
+    wait: Callable[..., Any], held_back: list[int]
+) -> None:
     signal.setitimer(signal.ITIMER_REAL, 0.005)
     assert wait(0.03, iter([signal.SIGALRM])) == (False, 0)
-    assert handled == [signal.SIGALRM], "it came after the wait"
+    assert held_back == [signal.SIGALRM], "it came after the wait"
 
 
 def test_pselect_is_pselect6() -> None:

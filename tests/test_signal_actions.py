@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from interpreters import INTERPRETERS, interpreters
 from isolated.child import python
-from test_runtime import INTERPRETERS, interpreters
 
 import pysyscall
 from pysyscall import (

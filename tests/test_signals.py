@@ -14,11 +14,11 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 from isolated.child import python
+from this_process import alone
 
 import pysyscall
 from pysyscall import Itimerspec, Sigevent, SiginfoQueue, SignalfdSiginfo, SignalStack, Timespec
@@ -44,14 +44,6 @@ def taken(*signals: int) -> list[int]:
     return found
 
 
-def alone() -> None:
-    """Waits for threads that have been joined to be gone: until then they take signals, too."""
-    for _ in range(1000):
-        if len([*Path("/proc/self/task").iterdir()]) == 1:
-            return
-        time.sleep(0.001)
-
-
 def in_a_thread(function: Callable[[], T]) -> T:
     """What a thread of its own, with its own mask and stack, comes to."""
     try:
@@ -69,17 +61,6 @@ def restored() -> Iterator[None]:
     yield
     taken(*(signal.pthread_sigmask(signal.SIG_BLOCK, []) - before))
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@pytest.fixture
-def handled() -> Iterator[list[int]]:
-    """The signals whose handlers have run, SIGUSR1's and SIGALRM's."""
-    seen: list[int] = []
-    before = [(s, signal.signal(s, lambda n, _: seen.append(n))) for s in (USR1, signal.SIGALRM)]
-    yield seen
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    for number, handler in before:
-        signal.signal(number, handler)
 
 
 # The mask

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conditions import skip_where
 
 import pysyscall
 from pysyscall import (
@@ -281,10 +282,8 @@ def test_netlink(keep: Callable[[int], int]) -> None:
 
 
 def test_an_address_is_of_its_family_s_type(keep: Callable[[int], int]) -> None:
-    try:
+    with skip_where(lacking="no packet socket"):
         fd = keep(pysyscall.socket(pysyscall.AF_PACKET, SOCK_DGRAM))
-    except OSError as error:
-        pytest.skip(f"no packet socket: {error.strerror}")
     address = pysyscall.getsockname(fd)
     assert type(address) is pysyscall.SockaddrLl
     assert address.sll_family == pysyscall.AF_PACKET

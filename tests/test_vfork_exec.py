@@ -15,8 +15,8 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
-from test_children import another_thread, children, descriptors
-from test_processes import in_child
+from children import in_child
+from this_process import another_thread, children, descriptors
 
 import pysyscall
 from pysyscall import vfork_exec

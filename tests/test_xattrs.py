@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_more_files import needs
-from test_processes import needs_root
+from conditions import needs, needs_root, skip_where
+from refusal import complaint
 
 import pysyscall
 
@@ -29,10 +29,8 @@ def file(tmp_path: Path) -> Path:
     path = tmp_path / "file"
     path.touch()
     (tmp_path / "link").symlink_to("file")
-    try:
+    with skip_where(lacking="no extended attributes here"):
         os.setxattr(path, "user.test", b"")
-    except OSError as error:
-        pytest.skip(f"no extended attributes here: {error}")
     os.removexattr(path, "user.test")
     return path
 
@@ -210,10 +208,8 @@ def test_a_value_may_have_the_most_there_is() -> None:
     fd = pysyscall.memfd_create("large")
     value = os.urandom(65536)
     try:
-        pysyscall.fsetxattr(fd, "user.large", value)
-    except OSError as error:
-        pytest.skip(f"memory files have no such attributes here: {error}")
-    else:
+        with skip_where(lacking="memory files have no such attributes here"):
+            pysyscall.fsetxattr(fd, "user.large", value)
         assert pysyscall.fgetxattr(fd, "user.large") == value
         assert pysyscall.flistxattr(fd) == ["user.large"]
     finally:
@@ -231,13 +227,6 @@ def test_arguments_are_checked(file: Path, fd: int) -> None:
 
 
 # Below a directory, through a struct
-
-
-def refusal(text: str) -> str:
-    """The error that is written `call argument: what it must`."""
-    place, _, rest = text.partition(": ")
-    call, argument = place.split()
-    return f"{call}() argument '{argument}' must {rest}"
 
 
 AT = needs("setxattrat")
@@ -343,7 +332,7 @@ def test_below_a_directory_arguments_are_checked(
 ) -> None:
     with pytest.raises(error) as caught:
         call(pysyscall)
-    assert str(caught.value).startswith(refusal(text))
+    assert str(caught.value).startswith(complaint(text))
 
 
 @AT

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from decimal import Decimal
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeAlias
@@ -349,6 +350,13 @@ _VARIANTS: dict[str, tuple[Any, ...]] = {
     "__len__": (1, -1, 1 << 70),
     "__buffer__": (memoryview(b"abc"), memoryview(bytearray(9)), b"abc", None),
 }
+LASTING = [
+    value
+    for value in chain(VALUES.values(), *_VARIANTS.values())
+    if value is not None and not (isinstance(value, int) and -5 <= value <= 256)
+]
+"""What calls get again and again, but for what all the world refers to: None and small numbers."""
+
 for _method, _results in _VARIANTS.items():
     MAKERS[f"{_method} raises"] = _raises(_method)
     MAKERS[f"{_method} raises TypeError"] = _raises(_method, TypeError)

@@ -18,8 +18,9 @@ ROOT = Path(__file__).resolve().parents[2]
 SANITIZERS = "address,undefined"
 TESTS = (
     *("test_bad_buffers.py", "test_bad_input.py", "test_batch.py", "test_bulk.py"),
-    *("test_directories.py", "test_hostile.py", "test_interrupts.py", "test_mapping.py"),
-    *("test_messages.py", "test_runtime.py", "test_signal_actions.py"),
+    *("test_control_messages.py", "test_directories.py", "test_hostile.py", "test_interrupts.py"),
+    *("test_mapping.py", "test_mapping_in_threads.py", "test_messages.py", "test_runtime.py"),
+    *("test_several_messages.py", "test_shared_memory.py", "test_signal_actions.py"),
     *("test_struct_bytes.py", "test_structs.py"),
 )
 # Under LeakSanitizer: what memory is lost when all has ended.

@@ -1,7 +1,4 @@
-"""More calls on clocks: timers of every kind, and the calls that steer or set a clock.
-
-No test changes a clock: steering asks only, and setting gives times that there can't be.
-"""
+"""Timers of every kind: those of a process, and those that are read from a descriptor."""
 
 from __future__ import annotations
 
@@ -12,14 +9,15 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
+import alarms
 import pytest
 from isolated.child import python
+from this_process import alone
 
 import pysyscall
-from pysyscall import Itimerspec, Itimerval, Sigevent, Timespec, Timeval, Timex, Timezone
+from pysyscall import Itimerspec, Itimerval, Sigevent, Timespec, Timeval
 
 MONOTONIC, REALTIME = pysyscall.CLOCK_MONOTONIC, pysyscall.CLOCK_REALTIME
 OFF = Itimerspec(Timespec(0, 0), Timespec(0, 0))
@@ -35,14 +33,8 @@ def spec(first: float, period: float = 0) -> Itimerspec:
 @pytest.fixture
 def handled() -> Iterator[list[int]]:
     """The timers' signals whose handlers have run; the timers are off before and after."""
-    numbers = (signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF)
-    seen: list[int] = []
-    before = [(s, signal.signal(s, lambda n, _: seen.append(n))) for s in numbers]
-    yield seen
-    for which in (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF):
-        signal.setitimer(which, 0)
-    for number, handler in before:
-        signal.signal(number, handler)
+    with alarms.handled(signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF) as seen:
+        yield seen
 
 
 def wait_for(condition: Callable[[], object]) -> None:
@@ -50,81 +42,6 @@ def wait_for(condition: Callable[[], object]) -> None:
     end = time.monotonic() + 20
     while not condition():
         assert time.monotonic() < end, "it did not come"
-
-
-# Steering and setting
-
-
-STEERED: dict[str, Callable[..., tuple[int, Timex]]] = {
-    "adjtimex": pysyscall.adjtimex,
-    "clock_adjtime": lambda buf: pysyscall.clock_adjtime(REALTIME, buf),
-}
-steered = pytest.mark.parametrize("call", STEERED.values(), ids=STEERED)
-
-
-@steered
-@pytest.mark.parametrize("buf", [Timex(), (0,)], ids=["Timex", "tuple"])
-def test_how_the_clock_is_steered(
-    call: Callable[..., tuple[int, Timex]], buf: Timex | tuple[int]
-) -> None:
-    before = time.time_ns()
-    state, told = call(buf)
-    after = time.time_ns()
-    assert state in set(pysyscall.ClockState)
-    assert type(told) is Timex
-    assert told.modes == 0
-    # About 10 ms a tick; steering moves it by a tenth at most.
-    assert 9000 <= told.tick <= 11000
-    fraction = told.time.tv_usec * (1 if told.status & pysyscall.STA_NANO else 1000)
-    assert before - 1000 <= told.time.tv_sec * 10**9 + fraction <= after
-
-
-def test_both_calls_tell_the_same() -> None:
-    (state, one), (other_state, other) = (call(Timex()) for call in STEERED.values())
-    for name in ("freq", "tick", "tolerance", "precision", "constant", "tai", "status"):
-        assert getattr(one, name) == getattr(other, name), name
-    assert state == other_state
-
-
-@steered
-def test_a_tick_that_there_cannot_be(call: Callable[..., tuple[int, Timex]]) -> None:
-    """Refused before anything is changed; without the right to steer it is EPERM."""
-    before = pysyscall.adjtimex(Timex())[1].tick
-    with pytest.raises(OSError) as caught:
-        call(Timex(pysyscall.ADJ_TICK, tick=1))
-    assert caught.value.errno in (errno.EINVAL, errno.EPERM)
-    assert pysyscall.adjtimex(Timex())[1].tick == before
-
-
-@pytest.mark.parametrize(
-    ("call", "number"),
-    [
-        (lambda: pysyscall.clock_settime(REALTIME, Timespec(0, 10**9)), errno.EINVAL),
-        (lambda: pysyscall.clock_settime(REALTIME, Timespec(0, -1)), errno.EINVAL),
-        (lambda: pysyscall.clock_settime(REALTIME, -1), errno.EINVAL),
-        (lambda: pysyscall.clock_settime(MONOTONIC, Timespec(0, -1)), errno.EINVAL),
-        (lambda: pysyscall.clock_settime(9999, Timespec(0, -1)), errno.EINVAL),
-        (lambda: pysyscall.settimeofday(Timeval(0, 10**6)), errno.EINVAL),
-        (lambda: pysyscall.settimeofday(Timeval(0, -1), None), errno.EINVAL),
-        (lambda: pysyscall.settimeofday((-1, 0)), errno.EINVAL),
-        (lambda: pysyscall.settimeofday(Timeval(0, 10**6), Timezone(0, 0)), errno.EINVAL),
-        (lambda: pysyscall.settimeofday(None, Timezone(16 * 60, 0)), errno.EINVAL),
-        (lambda: pysyscall.clock_adjtime(9999, Timex()), errno.EINVAL),
-        (lambda: pysyscall.clock_adjtime(MONOTONIC, Timex()), errno.EOPNOTSUPP),
-    ],
-)
-def test_clocks_are_not_set(call: Callable[[], object], number: int) -> None:
-    """EPERM where setting is not allowed at all."""
-    with pytest.raises(OSError) as caught:
-        call()
-    assert caught.value.errno in (number, errno.EPERM)
-
-
-def test_settimeofday_of_nothing() -> None:
-    try:
-        assert pysyscall.settimeofday() is None
-    except PermissionError:
-        pytest.skip("the clock must not be set")
 
 
 # Interval timers
@@ -191,14 +108,6 @@ def test_refused_interval_timers(handled: list[int], call: Callable[[], object])
 
 
 # A process's timers
-
-
-def alone() -> None:
-    """Waits for threads that have been joined to be gone: until then they take signals, too."""
-    for _ in range(1000):
-        if len([*Path("/proc/self/task").iterdir()]) == 1:
-            return
-        time.sleep(0.001)
 
 
 @pytest.fixture
@@ -320,7 +229,6 @@ def test_refused_timers(make: Callable[..., int], call: Callable[[int], object])
 
 
 # Timers that are read from a descriptor
-
 
 CLOCKS = [REALTIME, MONOTONIC, pysyscall.CLOCK_BOOTTIME]
 

@@ -9,19 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_processes import in_child
+from children import give_up_rights, in_child
+from conditions import needs_root
 
 import pysyscall
-
-NOBODY = 65534
 
 
 def as_nobody(call: Callable[[], object]) -> OSError:
     """The error of a call that a user without rights makes."""
 
     def attempt() -> object:
-        if os.geteuid() == 0:
-            os.setresuid(NOBODY, NOBODY, NOBODY)
+        give_up_rights()
         return call()
 
     with pytest.raises(OSError) as caught:
@@ -33,7 +31,7 @@ def test_vhangup_needs_rights() -> None:
     assert as_nobody(pysyscall.vhangup).errno == errno.EPERM
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may do it")
+@needs_root
 def test_vhangup_without_a_terminal_does_nothing() -> None:
     def hang_up() -> object:
         os.setsid()

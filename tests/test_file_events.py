@@ -1,184 +1,19 @@
-"""More calls that wait for events: epoll with a signal mask, inotify, fanotify, older calls."""
+"""inotify and fanotify: events of files, told and decided."""
 
 from __future__ import annotations
 
 import errno
 import os
 import select
-import signal
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
+from conditions import skip_where
 
 import pysyscall
-from pysyscall import (
-    EPOLLIN,
-    EpollEvent,
-    FanotifyEventInfoFid,
-    FanotifyEventMetadata,
-    FanotifyResponse,
-    InotifyEvent,
-    Timespec,
-)
-
-USR1 = signal.SIGUSR1
-
-
-@pytest.fixture
-def handled() -> Iterator[list[int]]:
-    """The signals whose handlers have run; SIGUSR1 is blocked and can be sent to wait."""
-    seen: list[int] = []
-    before = [(s, signal.signal(s, lambda n, _: seen.append(n))) for s in (USR1, signal.SIGALRM)]
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [USR1])
-    yield seen
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-    for number, handler in before:
-        signal.signal(number, handler)
-
-
-# Older ways to make descriptors
-
-
-def test_eventfd_has_no_flags(keep: Callable[[int], int]) -> None:
-    fd = keep(pysyscall.eventfd(2**32 - 1))
-    assert os.get_blocking(fd)
-    assert os.get_inheritable(fd)
-    assert int.from_bytes(os.read(fd, 8), "little") == 2**32 - 1
-
-
-@pytest.mark.parametrize("make", [pysyscall.epoll_create, lambda: pysyscall.epoll_create(77)])
-def test_epoll_create(keep: Callable[[int], int], make: Callable[[], int]) -> None:
-    fd = keep(make())
-    assert os.get_inheritable(fd)
-    counter = keep(pysyscall.eventfd2(1))
-    pysyscall.epoll_ctl(fd, pysyscall.EPOLL_CTL_ADD, counter, (EPOLLIN, 5))
-    assert pysyscall.epoll_wait(fd, 1, 0) == [EpollEvent(EPOLLIN, 5)]
-
-
-@pytest.mark.parametrize(
-    ("make", "blocking", "inheritable"),
-    [
-        (lambda: pysyscall.inotify_init(), True, True),
-        (lambda: pysyscall.inotify_init1(), True, True),
-        (lambda: pysyscall.inotify_init1(pysyscall.IN_NONBLOCK), False, True),
-        (lambda: pysyscall.inotify_init1(pysyscall.IN_CLOEXEC), True, False),
-    ],
-)
-def test_flags_of_inotify(
-    keep: Callable[[int], int], make: Callable[[], int], blocking: bool, inheritable: bool
-) -> None:
-    fd = keep(make())
-    assert (os.get_blocking(fd), os.get_inheritable(fd)) == (blocking, inheritable)
-
-
-# epoll with a mask
-
-
-@pytest.fixture(params=["epoll_pwait", "epoll_pwait2"])
-def pwait(request: pytest.FixtureRequest) -> Callable[..., list[EpollEvent]]:
-    """One of the two calls, with the time in seconds."""
-    if request.param == "epoll_pwait2":
-        return pysyscall.epoll_pwait2
-
-    def in_milliseconds(
-        epfd: int, most: int, seconds: float | None = None, sigmask: Any = None
-    ) -> list[EpollEvent]:
-        timeout = None if seconds is None else round(seconds * 1000)
-        return pysyscall.epoll_pwait(epfd, most, timeout, sigmask)
-
-    return in_milliseconds
-
-
-@pytest.fixture
-def watched(keep: Callable[[int], int]) -> tuple[int, int]:
-    """An epoll instance, and an eventfd that it watches."""
-    epfd, counter = keep(pysyscall.epoll_create1()), keep(pysyscall.eventfd2(0))
-    pysyscall.epoll_ctl(epfd, pysyscall.EPOLL_CTL_ADD, counter, (EPOLLIN, 9))
-    return epfd, counter
-
-
-@pytest.mark.parametrize("rest", [(), (60,), (60, [USR1]), (None, set()), (0, None)])
-def test_events_of_pwait(
-    pwait: Callable[..., list[EpollEvent]], watched: tuple[int, int], rest: tuple[Any, ...]
-) -> None:
-    os.eventfd_write(watched[1], 1)
-    assert pwait(watched[0], 5, *rest) == [EpollEvent(EPOLLIN, 9)]
-
-
-@pytest.mark.parametrize("mask", [None, [], [USR1]])
-def test_the_time_of_pwait_runs_out(
-    pwait: Callable[..., list[EpollEvent]], watched: tuple[int, int], mask: list[int] | None
-) -> None:
-    start = time.monotonic()
-    assert pwait(watched[0], 5, 0.02, mask) == []
-    assert time.monotonic() - start >= 0.02
-
-
-def test_a_timespec_is_a_time_out(watched: tuple[int, int]) -> None:
-    start = time.monotonic_ns()
-    assert pysyscall.epoll_pwait2(watched[0], 1, Timespec(0, 2_500_000)) == []
-    assert time.monotonic_ns() - start >= 2_500_000
-    with pytest.raises(OSError) as caught:
-        pysyscall.epoll_pwait2(watched[0], 1, Timespec(0, 10**9))
-    assert caught.value.errno == errno.EINVAL
-
-
-def test_a_signal_that_the_mask_lets_through_raises(
-    pwait: Callable[..., list[EpollEvent]], watched: tuple[int, int], handled: list[int]
-) -> None:
-    signal.raise_signal(USR1)
-    assert handled == []
-    with pytest.raises(InterruptedError):
-        pwait(watched[0], 5, 60, [signal.SIGUSR2])
-    assert handled == [USR1]
-    assert signal.pthread_sigmask(signal.SIG_BLOCK, []) >= {USR1}, "the mask before is back"
-    assert signal.SIGUSR2 not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
-
-
-def test_a_signal_that_the_mask_blocks_waits(
-    pwait: Callable[..., list[EpollEvent]], watched: tuple[int, int], handled: list[int]
-) -> None:
-    signal.setitimer(signal.ITIMER_REAL, 0.005)
-    signal.raise_signal(USR1)
-    assert pwait(watched[0], 5, 0.03, iter([USR1, signal.SIGALRM])) == []
-    assert USR1 not in handled
-    assert signal.sigpending() >= {USR1}
-    assert signal.sigtimedwait([USR1], 0) is not None
-
-
-def test_each_signal_raises_where_there_is_a_mask(
-    pwait: Callable[..., list[EpollEvent]], watched: tuple[int, int], handled: list[int]
-) -> None:
-    signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
-    with pytest.raises(InterruptedError):
-        pwait(watched[0], 5, 60, [])
-    assert set(handled) == {signal.SIGALRM}
-
-
-def test_without_a_mask_the_wait_goes_on(
-    pwait: Callable[..., list[EpollEvent]], watched: tuple[int, int], handled: list[int]
-) -> None:
-    signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)
-    start = time.monotonic()
-    assert pwait(watched[0], 5, 0.1) == []
-    assert 0.1 <= time.monotonic() - start < 5
-    assert len(handled) > 1
-
-
-def test_the_handlers_exception_goes_first(
-    pwait: Callable[..., list[EpollEvent]], watched: tuple[int, int], handled: list[int]
-) -> None:
-    signal.signal(USR1, lambda number, frame: 1 / 0)
-    signal.raise_signal(USR1)
-    with pytest.raises(ZeroDivisionError) as caught:
-        pwait(watched[0], 5, 60, [])
-    assert caught.value.__context__ is None
-
+from pysyscall import FanotifyEventInfoFid, FanotifyEventMetadata, FanotifyResponse, InotifyEvent
 
 # inotify
 
@@ -277,12 +112,8 @@ def test_the_watched_path_is_told(inotify: int, tmp_path: Path) -> None:
 
 def fanotify(flags: int, event_f_flags: int = 0) -> int:
     """A group; the test is skipped where the kernel has none or forbids it."""
-    try:
+    with skip_where(errno.ENOSYS, errno.EPERM, lacking="no fanotify"):
         return pysyscall.fanotify_init(flags | pysyscall.FAN_CLOEXEC, event_f_flags)
-    except OSError as error:
-        if error.errno in (errno.ENOSYS, errno.EPERM):
-            pytest.skip(f"no fanotify: {error.strerror}")
-        raise
 
 
 def fanotify_events(fd: int) -> list[tuple[FanotifyEventMetadata, bytes]]:
@@ -348,12 +179,10 @@ def test_fanotify_with_names(keep: Callable[[int], int], tmp_path: Path) -> None
     flags = pysyscall.FAN_REPORT_DIR_FID | pysyscall.FAN_REPORT_NAME
     fd = keep(fanotify(flags | pysyscall.FAN_NONBLOCK))
     mask = pysyscall.FAN_CREATE | pysyscall.FAN_DELETE
-    try:
+    with skip_where(
+        errno.EOPNOTSUPP, errno.ENODEV, errno.EXDEV, lacking="this file system has no handles"
+    ):
         pysyscall.fanotify_mark(fd, pysyscall.FAN_MARK_ADD, mask, None, tmp_path)
-    except OSError as error:
-        if error.errno in (errno.EOPNOTSUPP, errno.ENODEV, errno.EXDEV):
-            pytest.skip(f"this file system has no handles: {error.strerror}")
-        raise
     (tmp_path / "name").touch()
     (tmp_path / "name").unlink()
     events = fanotify_events(fd)
