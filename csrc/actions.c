@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "convert.h"
 #include "generated/numbers.h"
 #include "siginfo.h"
 #include "syscall_arch.h"
@@ -390,11 +391,14 @@ queues_share_descriptors(void)
 static bool
 read_action(PyObject *given, struct action *new, signal_queue **queue)
 {
-    PyObject *handler;
-    unsigned long long flags, mask, restorer;
-    if (!PyArg_ParseTuple(given, "OKKK", &handler, &flags, &mask, &restorer))
+    if (!PyTuple_Check(given) || PyTuple_GET_SIZE(given) != 4) {
+        PyErr_Format(PyExc_TypeError, "_action() takes a tuple of a handler, flags, a mask and a restorer");
         return false;
-    *new = (struct action){.flags = flags, .restorer = restorer, .mask = mask};
+    }
+    PyObject *handler = PyTuple_GET_ITEM(given, 0);
+    *new = (struct action){.flags = PyLong_AsUnsignedLongMask(PyTuple_GET_ITEM(given, 1)),
+                           .mask = PyLong_AsUnsignedLongMask(PyTuple_GET_ITEM(given, 2)),
+                           .restorer = PyLong_AsUnsignedLongMask(PyTuple_GET_ITEM(given, 3))};
     if (PyCapsule_IsValid(handler, QUEUE)) {
         *queue = queue_in(handler);
         new->handler = (uintptr_t)handle;
@@ -410,14 +414,40 @@ read_action(PyObject *given, struct action *new, signal_queue **queue)
     return !PyErr_Occurred();
 }
 
+/* The action before as the subclass of tuple `type`: its handler, or the queue, its flags, mask and restorer. */
 static PyObject *
-action(PyObject *module, PyObject *args)
+told_of(module_state *state, PyTypeObject *type, signal_queue *queue, const struct action *old)
 {
-    int number;
-    PyObject *given;
+    enum { LAST_SIMPLE = 1 }; /* SIG_IGN */
+    PyObject *told = type->tp_alloc(type, 4);
+    PyObject *parts[4] = {
+        queue != NULL                 ? capsule_of(queue)
+        : old->handler <= LAST_SIMPLE ? enum_result(state, ENUM_SignalHandler, (long)old->handler)
+                                      : PyLong_FromUnsignedLong(old->handler),
+        enum_result(state, ENUM_SigactionFlag, (long)old->flags),
+        sigset_result(state, old->mask),
+        PyLong_FromUnsignedLong(old->restorer),
+    };
+    for (int k = 0; k < 4; k++) {
+        if (told != NULL && parts[k] != NULL)
+            PyTuple_SET_ITEM(told, k, Py_NewRef(parts[k]));
+        else
+            Py_CLEAR(told);
+        Py_XDECREF(parts[k]);
+    }
+    return told;
+}
+
+static PyObject *
+action(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
+{
     struct action new, old = {0};
     signal_queue *queue = NULL, *before = NULL;
-    if (!PyArg_ParseTuple(args, "iO", &number, &given))
+    if (nargs != 3 || !PyType_Check(args[2]) || !PyType_IsSubtype((PyTypeObject *)args[2], &PyTuple_Type))
+        return PyErr_Format(PyExc_TypeError, "_action() takes a signal, an action and a type of tuples");
+    int number = (int)PyLong_AsLong(args[0]);
+    PyObject *given = args[1];
+    if (PyErr_Occurred())
         return NULL;
     if (given != Py_None && !read_action(given, &new, &queue))
         return NULL;
@@ -439,19 +469,12 @@ action(PyObject *module, PyObject *args)
     unlock();
     if (syscall_failed(result))
         return PyLong_FromLong(result);
-    PyObject *handler = by_queue ? capsule_of(before) : PyLong_FromUnsignedLong(old.handler);
-    PyObject *mask = handler != NULL ? sigset_result(state_of(module), old.mask) : NULL;
-    if (mask == NULL) {
-        Py_XDECREF(handler);
-        return NULL;
-    }
-    return Py_BuildValue("NKNK", handler, (unsigned long long)old.flags, mask,
-                         (unsigned long long)old.restorer);
+    return told_of(state_of(module), (PyTypeObject *)args[2], by_queue ? before : NULL, &old);
 }
 
 PyMethodDef action_methods[] = {
-    {"_action", action, METH_VARARGS,
-     PyDoc_STR("_action($module, sig, act, /)\n--\n\nThe action before, or an errno as a negative number.")},
+    {"_action", (PyCFunction)(void (*)(void))action, METH_FASTCALL,
+     PyDoc_STR("_action($module, sig, act, to, /)\n--\n\nThe action before, or an errno as a negative number.")},
     {"_queue_new", queue_new, METH_VARARGS,
      PyDoc_STR("_queue_new($module, capacity, /)\n--\n\nA queue for so many signals.")},
     {"_queue_take", queue_take, METH_O,

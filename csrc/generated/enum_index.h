@@ -36,7 +36,9 @@ enum enum_index {
     ENUM_SealFlag,
     ENUM_SeccompMode,
     ENUM_Securebit,
+    ENUM_SigactionFlag,
     ENUM_Signal,
+    ENUM_SignalHandler,
     ENUM_COUNT,
 };
 

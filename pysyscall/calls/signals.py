@@ -7,7 +7,6 @@ import signal
 import sys
 import warnings
 from collections.abc import Iterable, Set
-from functools import cache
 from operator import index
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,9 +21,8 @@ if TYPE_CHECKING:
 _CAPACITY = 1024
 _MOST = 1 << 20
 
-# Plain dicts and ints: making and combining members of enumerations takes many times the call.
-_SIMPLE = {int(handler): handler for handler in SignalHandler}
-_flags = cache(SigactionFlag)
+_SIMPLE = frozenset(SignalHandler)
+# As ints: combining members of enumerations takes many times the call.
 _SA_SIGINFO = int(SigactionFlag.SA_SIGINFO)
 _FAULTS = frozenset({Signal.SIGSEGV, Signal.SIGBUS, Signal.SIGFPE, Signal.SIGILL})
 _QUEUED = int(SigactionFlag.SA_SIGINFO | SigactionFlag.SA_RESTORER)
@@ -144,22 +142,22 @@ def rt_sigaction(
     System call 13, in Linux since 2.2. Source: the man page rt_sigaction(2).
     """
     sys.audit("pysyscall.call", "rt_sigaction", (sig, act))
-    number = _int("rt_sigaction() argument 'sig'", sig)
+    number = sig if type(sig) is Signal else _int("rt_sigaction() argument 'sig'", sig)
     if not -(2**31) <= number < 2**31:
         raise OverflowError(
             f"rt_sigaction() argument 'sig' must be in [{-(2**31)}, {2**31 - 1}], not {number}"
         )
-    words = None if act is None else _words(number, act)
-    told = _fast._action(number, words)
+    simple = isinstance(act, int) and act in _SIMPLE and not _LIBCS.start <= number < _LIBCS.stop
+    words = (act, 0, 0, 0) if simple else None if act is None else _words(number, act)
+    told = _fast._action(number, words, SignalAction)
     if isinstance(told, int):
         raise OSError(-told, os.strerror(-told))
-    handler, flags, mask, restorer = told
-    if not isinstance(handler, int):
-        return SignalAction(_standing_for(handler), _flags(flags), mask, restorer)
-    if (simple := _SIMPLE.get(handler)) is not None:
-        return SignalAction(simple, _flags(flags), mask, restorer)
-    _reported.add((number, handler, flags & _SA_SIGINFO, restorer))
-    return SignalAction(handler, _flags(flags), mask, restorer)
+    handler: object = told.handler
+    if isinstance(handler, int):
+        if handler not in _SIMPLE:
+            _reported.add((number, handler, told.flags & _SA_SIGINFO, told.restorer))
+        return told
+    return told._replace(handler=_standing_for(handler))
 
 
 sigaction = rt_sigaction
@@ -211,7 +209,7 @@ def _standing_for(queue: object) -> SignalQueue:
 def _words(sig: int, act: object) -> tuple[object, int, int, int]:
     """The action as `_fast` takes it, if it can do no harm."""
     name = "rt_sigaction() argument 'act'"
-    if sig in _LIBCS:
+    if _LIBCS.start <= sig < _LIBCS.stop:
         raise ValueError(f"{name} must be None for signal {sig}, which the C library's threads use")
     handler: Any = act
     flags = mask = restorer = 0

@@ -89,7 +89,8 @@ def enum_names(table: Table) -> str:
 
 
 def _coming_back(table: Table) -> list[str]:
-    found = set()
+    """Of calls' results, and in the action of a signal, which C code of its own tells of."""
+    found = {"SigactionFlag", "SignalHandler"}
     fast = _fast(table)
     variants = [variant for call in fast for _, variant in families.variants(call)]
     for call in [*fast, *variants]:
