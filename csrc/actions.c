@@ -474,7 +474,8 @@ action(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
 
 PyMethodDef action_methods[] = {
     {"_action", (PyCFunction)(void (*)(void))action, METH_FASTCALL,
-     PyDoc_STR("_action($module, sig, act, to, /)\n--\n\nThe action before, or an errno as a negative number.")},
+     PyDoc_STR(
+         "_action($module, sig, act, to, /)\n--\n\nThe action before, or an errno as a negative number.")},
     {"_queue_new", queue_new, METH_VARARGS,
      PyDoc_STR("_queue_new($module, capacity, /)\n--\n\nA queue for so many signals.")},
     {"_queue_take", queue_take, METH_O,

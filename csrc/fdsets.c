@@ -87,26 +87,47 @@ descriptor(module_state *state, const signature *sig, int i, Py_ssize_t k, PyObj
     return good;
 }
 
+/* Puts item `k` into a set; the kernel counts in a C int. */
+static bool
+put(module_state *state, const signature *sig, int i, Py_ssize_t k, PyObject *item, fdsets *sets, int place,
+    long *count)
+{
+    long fd = 0;
+    if (!descriptor(state, sig, i, k, item, &fd))
+        return false;
+    if (fd >= INT_MAX)
+        return refuse(sig, i, PyExc_ValueError, "item %zd must be in [0, %d]", k, INT_MAX - 1);
+    if (!reach(sets, fd))
+        return false;
+    sets->masks[(size_t)place * sets->bytes + (size_t)fd / 8] |= (unsigned char)(1 << fd % 8);
+    *count = fd >= *count ? fd + 1 : *count;
+    return true;
+}
+
 bool
 fdset_from(module_state *state, const signature *sig, int i, PyObject *value, fdsets *sets, int place,
            long *count)
 {
+    if (!reach(sets, 0))
+        return false;
+    bool good = true;
+#ifndef Py_GIL_DISABLED
+    if (PyList_CheckExact(value)) {
+        /* A fileno() may change the list. */
+        for (Py_ssize_t k = 0; good && k < PyList_GET_SIZE(value); k++) {
+            PyObject *item = Py_NewRef(PyList_GET_ITEM(value, k));
+            good = put(state, sig, i, k, item, sets, place, count);
+            Py_DECREF(item);
+        }
+        return good;
+    }
+#endif
     PyObject *iterator = iterator_of(state, sig, i, value), *item;
     if (iterator == NULL)
         return false;
-    bool good = reach(sets, 0);
     for (Py_ssize_t k = 0; good && (item = PyIter_Next(iterator)) != NULL; k++) {
-        long fd = 0;
-        good = descriptor(state, sig, i, k, item, &fd);
-        /* The kernel counts in a C int. */
-        if (good && fd >= INT_MAX)
-            good = refuse(sig, i, PyExc_ValueError, "item %zd must be in [0, %d]", k, INT_MAX - 1);
+        good = put(state, sig, i, k, item, sets, place, count);
         Py_DECREF(item);
-        good = good && reach(sets, fd);
-        if (good) {
-            sets->masks[(size_t)place * sets->bytes + (size_t)fd / 8] |= (unsigned char)(1 << fd % 8);
-            *count = fd >= *count ? fd + 1 : *count;
-        }
     }
     Py_DECREF(iterator);
     return good && !PyErr_Occurred();
@@ -135,7 +156,9 @@ fdsets_total(const fdsets *sets, long count)
         for (size_t byte = 0; byte < whole_words(count); byte += 8) {
             uint64_t word;
             memcpy(&word, sets->masks + k * sets->bytes + byte, sizeof(word));
-            total += __builtin_popcountll(word);
+            /* They are few: faster than __builtin_popcountll, which the oldest processors have as a function. */
+            for (; word != 0; word &= word - 1)
+                total++;
         }
     }
     return total;

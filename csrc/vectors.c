@@ -372,9 +372,36 @@ structs_into(module_state *state, const signature *sig, int i, unsigned type, Py
     return true;
 }
 
+#ifndef Py_GIL_DISABLED
+/* Whether `value` is a list of objects of that struct that point at nothing: no code runs while they are copied. */
+static bool
+is_plain_list(PyTypeObject *type, PyObject *value)
+{
+    if (!PyList_CheckExact(value))
+        return false;
+    for (Py_ssize_t k = 0; k < PyList_GET_SIZE(value); k++) {
+        PyObject *item = PyList_GET_ITEM(value, k);
+        if (!Py_IS_TYPE(item, type) || ((struct_object *)item)->held != NULL)
+            return false;
+    }
+    return true;
+}
+#endif
+
 bool
 structs_from(module_state *state, const signature *sig, int i, PyObject *value, memory *m, long *count)
 {
+#ifndef Py_GIL_DISABLED
+    const size_t size = struct_table[sig->args[i].type].size;
+    if (is_plain_list(state->struct_types[sig->args[i].type], value)) {
+        *count = PyList_GET_SIZE(value);
+        if (!memory_take(m, size * (size_t)*count))
+            return false;
+        for (Py_ssize_t k = 0; k < *count; k++)
+            memcpy(m->data + size * (size_t)k, ((struct_object *)PyList_GET_ITEM(value, k))->data, size);
+        return true;
+    }
+#endif
     PyObject *sequence = fast_sequence(sig, i, value);
     if (sequence == NULL)
         return false;
@@ -490,14 +517,18 @@ PyObject *
 ready_result(module_state *state, unsigned type, const unsigned char *data, Py_ssize_t count)
 {
     const struct pollfd *polled = (const struct pollfd *)data;
-    PyObject *list = PyList_New(0);
-    for (Py_ssize_t k = 0; list != NULL && k < count; k++) {
+    Py_ssize_t ready = 0;
+    for (Py_ssize_t k = 0; k < count; k++)
+        ready += polled[k].revents != 0;
+    PyObject *list = PyList_New(ready);
+    for (Py_ssize_t k = 0, n = 0; list != NULL && k < count; k++) {
         if (polled[k].revents == 0)
             continue;
         PyObject *element = struct_from_data(state, type, &polled[k], sizeof(polled[k]));
-        if (element == NULL || PyList_Append(list, element) < 0)
+        if (element == NULL)
             Py_CLEAR(list);
-        Py_XDECREF(element);
+        else
+            PyList_SET_ITEM(list, n++, element);
     }
     return list;
 }
