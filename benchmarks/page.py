@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from pysyscall.bench import batch
 from pysyscall.bench.layers import FLOOR, NATIVE, OURS, RELEASED, THEIRS
 from pysyscall.bench.pairs import KINDS
 
@@ -30,6 +31,7 @@ RUNS = {
     "floors": [*BENCH, "layers", "--all"],
     "curve": [*BENCH, "curve", "read"],
     "threads": [*BENCH, "threads"],
+    "batch": [*BENCH, "batch"],
     "instructions": [str(Path(__file__).with_name("instructions.py"))],
 }
 PICTURES = ("pairs", "layers", "curve")
@@ -135,9 +137,33 @@ def threads(figures: dict[str, Any]) -> str:
     return table(("", *(f"{side} {n}" for side in ("os", "ours") for n in counts)), rows)
 
 
-TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
-    one.__name__: one for one in (conditions, kinds, pairs, layers, floors, curve, threads)
-}
+def operations(figures: dict[str, Any]) -> str:
+    """One call by each way, and the batch beside the loop in C."""
+    rows = []
+    jobs = [job for job in figures["batch"]["jobs"] if batch.NATIVE in job["ways"]]
+    for job in jobs:
+        least = (f"{one['least']:.0f}" for one in job["ways"].values())
+        ratio = 1 / job["ways"][batch.BATCH]["beside"][batch.NATIVE]["ratio"]
+        rows.append((job["name"], *least, f"{ratio:.2f}"))
+    return table(("ns a call", *jobs[0]["ways"], "a batch / C loop"), rows)
+
+
+def bulk(figures: dict[str, Any]) -> str:
+    """Many files or chunks by each way."""
+    rows = []
+    jobs = [job for job in figures["batch"]["jobs"] if batch.NATIVE not in job["ways"]]
+    for job in jobs:
+        for way, one in job["ways"].items():
+            beside = [
+                f"{one['beside'][yardstick]['ratio']:.2f}" if yardstick in one["beside"] else "-"
+                for yardstick in (batch.OS, batch.PATHLIB)
+            ]
+            rows.append((f"{job['name']}: {way}", f"{one['least']:.0f}", *beside))
+    return table(("", "ns each", "times as fast as os", "times as fast as pathlib"), rows)
+
+
+MADE = (conditions, kinds, pairs, layers, floors, curve, threads, operations, bulk)
+TABLES: dict[str, Callable[[dict[str, Any]], str]] = {one.__name__: one for one in MADE}
 
 
 def measured(folder: Path) -> dict[str, Any]:

@@ -4,6 +4,15 @@
 
 enum { CHUNK_BYTES = 8 << 20 /* fewer inputs in a chunk where these would need more memory */ };
 
+/* What came of an earlier run. */
+static inline void
+forget_result(step *s)
+{
+    if (s->value != NULL)
+        Py_CLEAR(s->value);
+    s->status = NOT_MADE;
+}
+
 bool
 set_prepare(recorder *b, size_t set, PyObject *item)
 {
@@ -12,9 +21,7 @@ set_prepare(recorder *b, size_t set, PyObject *item)
     for (size_t k = 0; k < b->count; k++) {
         const recipe *r = &b->recipes[k];
         step *s = &steps[k];
-        if (s->value != NULL)
-            Py_CLEAR(s->value);
-        s->status = NOT_MADE;
+        forget_result(s);
         if (s->op.converted && !r->has_inputs && (r->traits & RUNS_AGAIN)) {
             if (r->traits & IS_CLEARED)
                 operation_clear(r->sig, &s->op);
@@ -29,8 +36,11 @@ set_prepare(recorder *b, size_t set, PyObject *item)
                     b->inputs == 1 ? item : PyTuple_GET_ITEM(item, r->bindings[n].from);
         operation_release(r->sig, &s->op);
         if ((r->has_inputs && !operation_audit(r->sig, values))
-            || !operation_convert(state, r->sig, r->traits, &s->op, values, r->later))
+            || !operation_convert(state, r->sig, r->traits, &s->op, values, r->later)) {
+            while (++k < b->count)
+                forget_result(&steps[k]);
             return false;
+        }
     }
     return true;
 }
@@ -42,21 +52,29 @@ items_drop(recorder *b)
         Py_CLEAR(b->items[k]);
 }
 
-/* How many inputs a chunk has; the first is converted, so that it is known what one needs. */
-static bool
-make_sets(recorder *b)
+/* What a set needs that was prepared. */
+static size_t
+bytes_of(recorder *b, size_t set)
 {
-    if (b->sets > 1)
-        return true;
+    const step *steps = set_of(b, set);
     size_t bytes = b->count * sizeof(step);
     for (size_t k = 0; k < b->count; k++) {
-        const operation *op = &b->steps[k].op;
+        const operation *op = &steps[k].op;
         bytes += op->own != NULL ? sizeof(room) : 0;
         bytes += op->own != NULL && op->own->heap.origin != MEMORY_NONE ? op->own->heap.size : 0;
-        for (int i = 0; i < MAX_ARGUMENTS; i++)
+        for (int i = 0; i < b->recipes[k].sig->count; i++)
             if (op->c.owned[i] != NULL && PyBytes_Check(op->c.owned[i]))
                 bytes += (size_t)PyBytes_GET_SIZE(op->c.owned[i]);
     }
+    return bytes;
+}
+
+/* How many inputs a chunk has at most, by what the first one needs. */
+static bool
+make_sets(recorder *b, size_t bytes)
+{
+    if (b->sets > 1)
+        return true;
     size_t sets = bytes < CHUNK_BYTES / 2 ? CHUNK_BYTES / bytes : 2;
     sets = sets < MOST_SETS ? sets : MOST_SETS;
     b->others = PyMem_Calloc((sets - 1) * b->count, sizeof(step));
@@ -105,13 +123,15 @@ chunk_run(recorder *b, PyObject *iterator, PyObject *done, bool *more)
         PyErr_NoMemory();
         return false;
     }
-    size_t taken = 0;
-    bool good = true;
-    while (good && (taken == 0 || taken < b->sets) && take_input(b, iterator, taken)) {
-        taken++;
-        good = make_sets(b);
+    size_t taken = 0, bytes = 0;
+    *more = true;
+    while (*more && (taken == 0 || (taken < b->sets && bytes < CHUNK_BYTES))) {
+        *more = take_input(b, iterator, taken);
+        if (*more) {
+            bytes += bytes_of(b, taken++);
+            *more = make_sets(b, bytes);
+        }
     }
-    *more = taken == b->sets;
     /* An input that was refused does not keep those before it from being run. */
     PyObject *raised = PyErr_Occurred() ? take_exception() : NULL;
     b->ran = true;

@@ -120,7 +120,8 @@ family_signature(const family *f, PyObject *const *args, Py_ssize_t nargs, PyObj
 {
     const family_command *command;
     if (f->given != NULL) {
-        PyErr_Format(PyExc_TypeError, "%s can't be made beforehand, nor be part of a batch",
+        PyErr_Format(PyExc_TypeError,
+                     "%s can't be made beforehand, nor be part of a batch; make it by itself",
                      f->general->text);
         return NULL;
     }

@@ -21,7 +21,8 @@ traits_of(const argument *a)
     case KIND_ARGV:
     case KIND_ENVP:
     case KIND_CONST:
-    case KIND_DERIVED: return PLAIN | NEEDS_NO_MEMORY;
+    case KIND_DERIVED:
+    case KIND_SIGINFO_IN: return PLAIN | NEEDS_NO_MEMORY;
     /* The kernel writes to a size that is inside, and it is looked at afterwards. */
     case KIND_STRUCT_IN: return (a->tells_size ? TAKES_RESULTS : PLAIN) | NEEDS_NO_MEMORY;
     case KIND_STRUCT_OUT: return (a->tells_size ? TAKES_RESULTS : PLAIN | IS_CLEARED) | NEEDS_NO_MEMORY;
@@ -39,7 +40,10 @@ traits_of(const argument *a)
     case KIND_SIGSET_IN:
     case KIND_FPROG_IN:
     case KIND_REGSET_IN:
-    case KIND_OPTION_IN: return PLAIN;
+    case KIND_OPTION_IN:
+    case KIND_NODEMASK_IN:
+    case KIND_RECORDS_OUT:
+    case KIND_MSGBUF_OUT: return PLAIN;
     case KIND_CELLS_OUT:
     case KIND_STATUS_OUT:
     case KIND_SIGSET_OUT: return PLAIN | IS_CLEARED;
@@ -54,7 +58,13 @@ traits_of(const argument *a)
     case KIND_TEXT_OUT:
     case KIND_REGSET_OUT:
     case KIND_ANY:
-    case KIND_OPTION_OUT: return TAKES_RESULTS;
+    case KIND_OPTION_OUT:
+    case KIND_TIME_INOUT:
+    case KIND_FOLLOWED:
+    case KIND_MSGBUF_IN:
+    case KIND_NODEMASK_OUT:
+    case KIND_SIGINFO_OUT: return TAKES_RESULTS;
+    case KIND_PAGES_OUT: return RUNS_AGAIN;
     case KIND_SEMVALS_IN:
     case KIND_SEMVALS_OUT: return 0;
     default: return -1;
@@ -73,6 +83,7 @@ is_known(enum result result)
     case RESULT_ENUM:
     case RESULT_TRUE:
     case RESULT_SIGNAL:
+    case RESULT_SIGNAL_OF:
     case RESULT_COUNT_OF:
     case RESULT_READY_OF: return true;
     default: return false;
@@ -84,7 +95,26 @@ static bool
 is_simple(const signature *sig)
 {
     return is_known(sig->result) && !changes_mappings(sig) && sig->keeps == KEEPS_NOTHING && sig->context < 0
-           && sig->mask < 0 && sig->options == 0 && sig->place == NULL;
+           && sig->options == 0 && sig->place == NULL;
+}
+
+/* What serves in the place of a call that is refused. */
+static const char *
+instead_of(const signature *sig)
+{
+    if (sig->result == RESULT_OWNER)
+        return "F_GETOWN_EX can";
+    for (int i = 0; i < sig->count; i++) {
+        switch (sig->args[i].kind) {
+        case KIND_FDSET: return "poll() and ppoll() can";
+        case KIND_MSGHDR_IN:
+        case KIND_MMSGHDR_INOUT: return "sendto() can";
+        case KIND_MSGHDR_OUT:
+        case KIND_MMSGHDR_OUT: return "recvfrom() can";
+        default: break;
+        }
+    }
+    return "make it by itself";
 }
 
 int
@@ -106,7 +136,8 @@ operation_traits(const signature *sig)
             traits &= ~(RUNS_AGAIN | NEEDS_NO_MEMORY);
     }
     if (!known) {
-        PyErr_Format(PyExc_TypeError, "%s can't be made beforehand, nor be part of a batch", sig->text);
+        PyErr_Format(PyExc_TypeError, "%s can't be made beforehand, nor be part of a batch; %s", sig->text,
+                     instead_of(sig));
         return -1;
     }
     /* After a signal, registers and memory hold what is left of the time. */
@@ -156,7 +187,8 @@ needs_care(const signature *sig, const operation *op, int i)
 {
     const argument *a = &sig->args[i];
     if (a->kind == KIND_ADDRESS && op->c.owned[i] != NULL)
-        return !refuse(sig, i, PyExc_TypeError, "can't be a Mapping where the call is made beforehand");
+        return !refuse(sig, i, PyExc_TypeError,
+                       "can't be a Mapping where the call is made beforehand; give its address");
     if (a->kind == KIND_ANY && a->roomy && op->c.viewed[i] && op->c.owned[i] != NULL)
         return !refuse(sig, i, PyExc_TypeError,
                        "can't be a buffer of less than %d bytes where the call is made beforehand",

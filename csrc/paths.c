@@ -53,6 +53,25 @@ paths_give_back(paths *p)
 }
 
 PyObject *
+paths_list(const paths *p)
+{
+    PyObject *list = PyList_New((Py_ssize_t)p->count);
+    if (list != NULL)
+        PyObject_GC_UnTrack(list);
+    return list;
+}
+
+PyObject *
+paths_list_done(PyObject *list, bool full)
+{
+    if (!full)
+        Py_CLEAR(list);
+    if (list != NULL)
+        PyObject_GC_Track(list);
+    return list;
+}
+
+PyObject *
 paths_error(const signature *sig, const paths *p, size_t k, long result)
 {
     raise_errno(sig, result, PyTuple_GET_ITEM(p->given, (Py_ssize_t)k), NULL);

@@ -19,6 +19,11 @@ typedef struct {
 bool paths_take(module_state *state, const signature *sig, int i, PyObject *value, paths *p);
 void paths_give_back(paths *p);
 
+/* A list for what comes of each path, which code that signal handlers run does not find until it is full. */
+PyObject *paths_list(const paths *p);
+/* Hands the full list over; one that is not, after an exception, is given back: NULL. */
+PyObject *paths_list_done(PyObject *list, bool full);
+
 /* The OSError for path `k`; NULL with another exception. */
 PyObject *paths_error(const signature *sig, const paths *p, size_t k, long result);
 

@@ -3,7 +3,9 @@
  * It is a builtin function, which the interpreter calls faster than other objects; what it needs is its `self`. */
 #include "batch.h"
 #include "errors.h"
+#include "generated/numbers.h"
 #include "interpreter.h"
+#include "structs.h"
 #include "syscall_arch.h"
 
 typedef struct {
@@ -15,6 +17,7 @@ typedef struct {
     long nr;
     bool blocks;
     char busy;
+    uint8_t place;                   /* the argument that the kernel fills, where one does */
     PyObject *args;                  /* for audit hooks */
     PyObject *values[MAX_ARGUMENTS]; /* by argument of the signature */
     operation op;
@@ -34,34 +37,34 @@ call_plainly(const prepared *p)
 
 /* Only the instruction, or more where the call needs more. */
 static inline long
-enter_once(const prepared *p)
+enter_once(const prepared *p, const operation *op)
 {
-    const long *reg = p->op.c.reg;
+    const long *reg = op->c.reg;
     if (__builtin_expect(!(p->traits & IS_BARE), 0))
-        return operation_enter(p->sig, &p->op);
+        return operation_enter(p->sig, op);
     return syscall6(p->nr, reg[0], reg[1], reg[2], reg[3], reg[4], reg[5]);
 }
 
 static inline long
-enter(const prepared *p)
+enter(const prepared *p, const operation *op)
 {
     if (!p->blocks)
-        return enter_once(p);
+        return enter_once(p, op);
     PyThreadState *thread = PyEval_SaveThread();
-    long result = enter_once(p);
+    long result = enter_once(p, op);
     PyEval_RestoreThread(thread);
     return result;
 }
 
 /* After an interruption, and where there may be too little memory; false with an exception. */
 static __attribute__((noinline)) bool
-enter_again(prepared *p, timing *t)
+enter_again(const prepared *p, operation *op, timing *t)
 {
-    while (operation_needs_attention(p->sig, p->traits, &p->op)) {
-        enum outcome outcome = operation_attend(p->sig, &p->op, t);
+    while (operation_needs_attention(p->sig, p->traits, op)) {
+        enum outcome outcome = operation_attend(p->sig, op, t);
         if (outcome != OUTCOME_AGAIN)
             return outcome == OUTCOME_DONE;
-        p->op.result = enter(p);
+        op->result = enter(p, op);
     }
     return true;
 }
@@ -75,18 +78,12 @@ make_call(prepared *p)
     timing t = {0};
     if (p->traits & IS_TIMED)
         t = operation_begin(p->sig, &p->op);
-    long result = p->op.result = enter(p);
-    if (__builtin_expect((p->traits & IS_BARE) && !syscall_failed(result), 1)) {
-        if (p->traits & IS_NUMBER)
-            return PyLong_FromLong(result);
-    }
-    else {
-        if (!enter_again(p, &t))
-            return NULL;
-        if (syscall_failed(p->op.result)) {
-            operation_raise(p->sig, &p->op);
-            return NULL;
-        }
+    p->op.result = enter(p, &p->op);
+    if (!enter_again(p, &p->op, &t))
+        return NULL;
+    if (syscall_failed(p->op.result)) {
+        operation_raise(p->sig, &p->op);
+        return NULL;
     }
     PyObject *object = operation_value(state, p->sig, p->traits, &p->op);
     if (object == NULL)
@@ -127,6 +124,119 @@ prepared_call(PyObject *self, PyObject *const *Py_UNUSED(args), Py_ssize_t nargs
     return object;
 }
 
+/* What most calls come to. They need nothing that a second call at the same time would have to share. */
+typedef enum { SHAPE_NONE, SHAPE_NUMBER, SHAPE_STRUCT, SHAPE_BYTES, SHAPE_OTHER } shape;
+
+enum { MOST_BYTES = 1024 };
+
+static shape
+shape_of(const prepared *p)
+{
+    int i = p->traits >> RESULT_SHIFT, both = IS_BARE | RUNS_AGAIN;
+    if ((p->traits & both) != both)
+        return SHAPE_OTHER;
+    if (p->traits & IS_NUMBER)
+        return SHAPE_NUMBER;
+    if (!(p->traits & HAS_ONE_RESULT)) {
+        for (int k = 0; k < p->sig->count; k++)
+            if (operation_comes_back(p->sig, k, p->values[k]))
+                return SHAPE_OTHER;
+        return p->sig->result == RESULT_NONE ? SHAPE_NONE : SHAPE_OTHER;
+    }
+    PyObject *filled = p->op.c.owned[i];
+    if (filled == NULL)
+        return p->op.c.viewed[i] ? SHAPE_NUMBER : SHAPE_OTHER;
+    if (p->sig->args[i].kind == KIND_STRUCT_OUT)
+        return SHAPE_STRUCT;
+    return PyBytes_GET_SIZE(filled) <= MOST_BYTES ? SHAPE_BYTES : SHAPE_OTHER;
+}
+
+/* After a failure: makes the call again where that is the answer to it. False with an exception. */
+static __attribute__((noinline)) bool
+mend(const prepared *p, const long *reg, long *result)
+{
+    operation op = p->op;
+    timing t = {0};
+    memcpy(op.c.reg, reg, sizeof(op.c.reg));
+    op.result = *result;
+    if (!enter_again(p, &op, &t))
+        return false;
+    *result = op.result;
+    if (syscall_failed(op.result))
+        operation_raise(p->sig, &op);
+    return !syscall_failed(op.result);
+}
+
+/* Each shape has a function of its own: between two system calls each branch counts. */
+static inline __attribute__((always_inline)) PyObject *
+call_as(PyObject *self, Py_ssize_t nargs, shape of, bool blocks)
+{
+    prepared *p = (prepared *)self;
+    if (__builtin_expect(nargs != 0 || !p->op.converted, 0))
+        return prepared_call(self, NULL, nargs);
+    if (PySys_Audit("pysyscall.call", "sO", p->sig->name, p->args) < 0)
+        return NULL;
+    long own[MAX_ARGUMENTS];
+    const long *reg = p->op.c.reg;
+    PyObject *made = NULL;
+    if (of == SHAPE_STRUCT || of == SHAPE_BYTES)
+        reg = memcpy(own, reg, sizeof(own));
+    if (of == SHAPE_STRUCT) {
+        struct_object *object = struct_new(state_of(p->module), p->sig->args[p->place].type);
+        if (object == NULL)
+            return NULL;
+        own[p->place] = (long)object->data;
+        made = (PyObject *)object;
+    }
+    if (of == SHAPE_BYTES) {
+        made = PyBytes_FromStringAndSize(NULL, PyBytes_GET_SIZE(p->op.c.owned[p->place]));
+        if (made == NULL)
+            return NULL;
+        own[p->place] = (long)PyBytes_AS_STRING(made);
+    }
+    PyThreadState *thread = blocks ? PyEval_SaveThread() : NULL;
+    long result = syscall6(p->nr, reg[0], reg[1], reg[2], reg[3], reg[4], reg[5]);
+    if (blocks)
+        PyEval_RestoreThread(thread);
+    if (__builtin_expect(syscall_failed(result), 0) && !mend(p, reg, &result)) {
+        Py_XDECREF(made);
+        return NULL;
+    }
+    if (of == SHAPE_NONE)
+        return Py_NewRef(Py_None);
+    if (of == SHAPE_BYTES && result < PyBytes_GET_SIZE(made))
+        return shorten(made, result);
+    if (of != SHAPE_NUMBER)
+        return made;
+    PyObject *number = PyLong_FromLong(result);
+    if (__builtin_expect(number == NULL, 0) && p->sig->result == RESULT_FD)
+        syscall1(NR_close, result);
+    return number;
+}
+
+#define CALL_AS(name, of, blocks)                                                                            \
+    static PyObject *name(PyObject *self, PyObject *const *Py_UNUSED(args), Py_ssize_t nargs)                \
+    {                                                                                                        \
+        return call_as(self, nargs, of, blocks);                                                             \
+    }
+CALL_AS(call_none, SHAPE_NONE, false)
+CALL_AS(call_none_released, SHAPE_NONE, true)
+CALL_AS(call_number, SHAPE_NUMBER, false)
+CALL_AS(call_number_released, SHAPE_NUMBER, true)
+CALL_AS(call_struct, SHAPE_STRUCT, false)
+CALL_AS(call_struct_released, SHAPE_STRUCT, true)
+CALL_AS(call_bytes, SHAPE_BYTES, false)
+CALL_AS(call_bytes_released, SHAPE_BYTES, true)
+#undef CALL_AS
+
+static PyObject *(*const functions[][2])(PyObject *, PyObject *const *, Py_ssize_t) = {
+    [SHAPE_NONE] = {call_none, call_none_released},
+    [SHAPE_NUMBER] = {call_number, call_number_released},
+    [SHAPE_STRUCT] = {call_struct, call_struct_released},
+    [SHAPE_BYTES] = {call_bytes, call_bytes_released},
+    [SHAPE_OTHER] = {prepared_call, prepared_call},
+};
+
 /* The arguments as a tuple, None for those that were left out. */
 static PyObject *
 tuple_of(const signature *sig, PyObject *const *bound)
@@ -161,8 +271,6 @@ prepare_call(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject
         return NULL;
     }
     p->args = tuple;
-    p->method = (PyMethodDef){sig->name, (PyCFunction)(void (*)(void))prepared_call, METH_FASTCALL,
-                              "The call, with its arguments converted beforehand."};
     p->module = Py_NewRef(module);
     p->sig = sig;
     p->traits = traits;
@@ -179,6 +287,9 @@ prepare_call(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject
         Py_DECREF(p);
         return NULL;
     }
+    p->place = (uint8_t)(traits & HAS_ONE_RESULT ? traits >> RESULT_SHIFT : 0);
+    p->method = (PyMethodDef){sig->name, (PyCFunction)(void (*)(void))functions[shape_of(p)][p->blocks],
+                              METH_FASTCALL, "The call, with its arguments converted beforehand."};
     PyObject_GC_Track(p);
     PyObject *bound = PyCFunction_New(&p->method, (PyObject *)p);
     Py_DECREF(p);

@@ -101,7 +101,7 @@ look_closer(chunk *c, file *f, long result)
         return;
     }
     f->is_fifo = S_ISFIFO(st.st_mode);
-    if (!S_ISREG(st.st_mode)) {
+    if (!S_ISREG(st.st_mode) || result == -EAGAIN) {
         set_aside(c, f, FILE_ODD);
         return;
     }
@@ -194,25 +194,27 @@ release_data(file *f)
     f->on_heap = false;
 }
 
-/* Gives a file the room that it wants. */
-static bool
+/* Gives a file the room that it wants; where there is none, the file ends with that error, and the others go on. */
+static void
 make_room(file *f)
 {
     if (f->bytes != NULL) {
-        if (_PyBytes_Resize(&f->bytes, (Py_ssize_t)f->room) < 0)
-            return false;
+        _PyBytes_Resize(&f->bytes, (Py_ssize_t)f->room);
     }
     else {
-        f->bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)f->room);
-        if (f->bytes == NULL)
-            return false;
-        if (f->length != 0)
+        bool fits = f->room <= PY_SSIZE_T_MAX;
+        f->bytes = fits ? PyBytes_FromStringAndSize(NULL, (Py_ssize_t)f->room) : NULL;
+        if (f->bytes != NULL && f->length != 0)
             memcpy(PyBytes_AS_STRING(f->bytes), f->data, f->length);
         release_data(f);
     }
+    if (f->bytes == NULL) {
+        PyErr_Clear();
+        end_file(f, -ENOMEM);
+        return;
+    }
     f->data = (unsigned char *)PyBytes_AS_STRING(f->bytes);
     f->state = FILE_OPEN;
-    return true;
 }
 
 /* One system call without the GIL, made again after a signal; false with an exception from a handler. */
@@ -255,8 +257,9 @@ read_odd_file(file *f, const char *path)
     do {
         if (f->length == f->room) {
             f->room = f->room < SMALL ? SMALL : 2 * f->room;
-            if (!make_room(f))
-                return false;
+            make_room(f);
+            if (f->state == FILE_ENDED)
+                return true;
         }
         size_t wanted = f->room - f->length < MOST_READ ? f->room - f->length : MOST_READ;
         if (!enter_alone(NR_read, f->fd, (long)(f->data + f->length), (long)wanted, &result))
@@ -294,8 +297,9 @@ read_chunk(chunk *c, size_t count, int threads)
             return false;
         for (size_t k = 0; k < count; k++) {
             file *f = &c->files[k];
-            if ((f->state == FILE_FULL && !make_room(f))
-                || (f->state == FILE_ODD && f->fd >= 0 && !read_odd_file(f, c->texts[k])))
+            if (f->state == FILE_FULL)
+                make_room(f);
+            if (f->state == FILE_ODD && f->fd >= 0 && !read_odd_file(f, c->texts[k]))
                 return false;
             more = more || f->state == FILE_NEW || f->state == FILE_OPEN;
         }
@@ -335,13 +339,10 @@ read_files(PyObject *module, PyObject *args, PyObject *kwargs)
     bool good = paths_take(state_of(module), &function, 0, value, &p);
     if (good) {
         c = PyMem_RawMalloc(sizeof(chunk));
-        list = PyList_New((Py_ssize_t)p.count);
+        list = paths_list(&p);
         good = c != NULL && list != NULL;
         if (c == NULL)
             PyErr_NoMemory();
-        /* Until it is full, code that signal handlers run must not find it. */
-        if (list != NULL)
-            PyObject_GC_UnTrack(list);
     }
     for (size_t first = 0; good && first < p.count; first += CHUNK) {
         size_t count = p.count - first < CHUNK ? p.count - first : CHUNK;
@@ -355,9 +356,5 @@ read_files(PyObject *module, PyObject *args, PyObject *kwargs)
     }
     PyMem_RawFree(c);
     paths_give_back(&p);
-    if (!good)
-        Py_CLEAR(list);
-    if (list != NULL)
-        PyObject_GC_Track(list);
-    return list;
+    return paths_list_done(list, good);
 }

@@ -33,7 +33,8 @@ parts_of(const recipe *r, int parts[1 + MAX_ARGUMENTS])
 {
     int n = 0;
     enum result result = r->sig->result;
-    if (result != RESULT_NONE && result != RESULT_COUNT_OF && result != RESULT_READY_OF)
+    if (result != RESULT_NONE && result != RESULT_COUNT_OF && result != RESULT_READY_OF
+        && result != RESULT_SIGNAL_OF)
         parts[n++] = -1;
     for (int i = 0; i < r->sig->count; i++)
         if (operation_comes_back(r->sig, i, r->values[i]))
@@ -76,6 +77,9 @@ bind_result(const recorder *b, const recipe *r, int i, const result_object *resu
         if (sig->args[k].when == i && r->values[k] == NULL)
             return refuse(sig, k, PyExc_TypeError,
                           "must be given where '%s' is the result of an earlier call", sig->args[i].name);
+    /* What the collector knows of a call that was refused, or is just being recorded. */
+    if (result->call >= b->count)
+        return refuse(sig, i, PyExc_ValueError, "is the result of a call that was not recorded");
     const recipe *from = &b->recipes[result->call];
     const step *s = &b->steps[result->call];
     int parts[1 + MAX_ARGUMENTS];

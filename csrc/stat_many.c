@@ -99,13 +99,10 @@ stat_many(PyObject *module, PyObject *args, PyObject *kwargs)
     bool good = paths_take(state, &function, 0, value, &p);
     if (good) {
         r.results = PyMem_New(long, CHUNK);
-        list = PyList_New((Py_ssize_t)p.count);
+        list = paths_list(&p);
         good = r.results != NULL && list != NULL;
         if (r.results == NULL)
             PyErr_NoMemory();
-        /* Until it is full, code that signal handlers run must not find it. */
-        if (list != NULL)
-            PyObject_GC_UnTrack(list);
     }
     for (size_t first = 0; good && first < p.count; first += CHUNK) {
         size_t count = p.count - first < CHUNK ? p.count - first : CHUNK;
@@ -113,9 +110,5 @@ stat_many(PyObject *module, PyObject *args, PyObject *kwargs)
     }
     PyMem_Free(r.results);
     paths_give_back(&p);
-    if (!good)
-        Py_CLEAR(list);
-    if (list != NULL)
-        PyObject_GC_Track(list);
-    return list;
+    return paths_list_done(list, good);
 }

@@ -76,11 +76,11 @@ class Batch(Recorder):
         if inputs is None:
             self._run()
             return None
-        self._tuples = []
-        iterator = iter(inputs)
-        while self._run_chunk(iterator, self._tuples, len(self._tuples)):
-            pass
-        return self._tuples
+        self._tuples = done = []
+        iterator, calls = iter(inputs), len(self)
+        while self._run_chunk(iterator, done, len(done)):
+            self._check_unchanged(calls)
+        return done
 
     def each(self, inputs: Iterable[Any], /) -> Iterator[tuple[Any, ...]]:
         """Make the calls for each input, and give the results one by one.
@@ -88,8 +88,9 @@ class Batch(Recorder):
         The inputs are taken and run in chunks, as they are needed, so that the memory that this
         takes does not grow with their number.
         """
-        iterator, passed, more = iter(inputs), 0, True
+        iterator, calls, passed, more = iter(inputs), len(self), 0, True
         while more:
+            self._check_unchanged(calls)
             done: list[tuple[Any, ...]] = []
             error = None
             try:
@@ -100,6 +101,10 @@ class Batch(Recorder):
             yield from done
             if error is not None:
                 raise error
+
+    def _check_unchanged(self, calls: int) -> None:
+        if len(self) != calls:
+            raise RuntimeError("calls were added to the batch while it ran over its inputs")
 
     @property
     def results(self) -> list[Any]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from isolated.child import python
+from isolated.child import SANITIZED, python
 from refusal import HUGE, Fileno, Index, Place, Refusal, Trouble, check, refusals, trouble
 
 import pysyscall
@@ -165,9 +165,7 @@ def test_a_huge_count_takes_no_memory() -> None:
     assert rise() < 4096
 
 
-@pytest.mark.skipif(
-    "libasan" in os.environ.get("LD_PRELOAD", ""), reason="ASan needs all the address space"
-)
+@pytest.mark.skipif(SANITIZED, reason="ASan needs all the address space")
 def test_a_huge_count_where_address_space_is_short() -> None:
     """A short read needs no more than there is."""
     limit = 2**30

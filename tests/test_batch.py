@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import gc
 import inspect
 import os
 import signal
+import socket
 import threading
 import time
 import weakref
@@ -16,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from isolated.child import ISOLATED, python
+from isolated.child import ISOLATED, SANITIZED, python
 
 import pysyscall
 from pysyscall.batch import Batch, Input, NotRun, Result, prepare
@@ -256,18 +258,21 @@ def test_a_result_that_does_not_fit(path: Path) -> None:
 
 
 def test_what_the_engine_does_more_for() -> None:
-    """Calls that look after memory, requests or signal masks; and arguments that do."""
+    """Calls that look after memory, requests or messages; and arguments that do."""
     b = Batch()
-    for record in (
-        lambda: b.mmap(None, 4096, 0, pysyscall.MAP_PRIVATE | pysyscall.MAP_ANONYMOUS),
-        lambda: b.ppoll([], 0),
-        lambda: b.recvmsg(0, 10, control=10),
-        lambda: b.io_destroy(1),
-        lambda: b.fcntl(0, pysyscall.F_GETOWN),
-        lambda: b.quotactl(pysyscall.Q_SYNC, pysyscall.USRQUOTA, None, 0, None),
-        lambda: prepare(pysyscall.quotactl, pysyscall.Q_SYNC, pysyscall.USRQUOTA, None, 0, None),
+    sync = pysyscall.Q_SYNC, pysyscall.USRQUOTA, None, 0, None
+    for instead, record in (
+        ("make it by itself", lambda: b.mmap(None, 4096, 0, 0x22)),
+        ("make it by itself", lambda: b.io_destroy(1)),
+        ("make it by itself", lambda: b.quotactl(*sync)),
+        ("make it by itself", lambda: prepare(pysyscall.quotactl, *sync)),
+        (r"poll\(\) and ppoll\(\) can", lambda: b.select([0], [], [])),
+        (r"recvfrom\(\) can", lambda: b.recvmsg(0, 10, control=10)),
+        (r"sendto\(\) can", lambda: b.sendmsg(0, pysyscall.Message([b"x"]))),
+        ("F_GETOWN_EX can", lambda: b.fcntl(0, pysyscall.F_GETOWN)),
     ):
-        with pytest.raises(TypeError, match=r"\) can't be made beforehand, nor be part of a batch"):
+        refusal = rf"\) can't be made beforehand, nor be part of a batch; {instead}$"
+        with pytest.raises(TypeError, match=refusal):
             record()
     unknown = bytearray(8)
     with pytest.raises(TypeError, match=r"ioctl\(\) argument 'arg' can't be a buffer of less"):
@@ -301,6 +306,115 @@ def test_structs_that_tell_their_size() -> None:
         assert got.value == pysyscall.sched_getattr(0) and b.results[1] is None
     call = prepare(pysyscall.sched_getattr, 0)
     assert call() == call() == got.value
+
+
+def test_entries_of_a_directory(tmp_path: Path) -> None:
+    """Of as many bytes as fit, small and large, again and again."""
+    for name in (names := {f"entry{k}" + "x" * (k % 50) for k in range(200)}):
+        (tmp_path / name).touch()
+    names |= {".", ".."}
+    b = Batch()
+    fd = b.openat(None, tmp_path, os.O_RDONLY)
+    few, all_ = b.getdents64(fd, 280), b.getdents64(fd, 2**31 - 1)
+    b.lseek(fd, 0, os.SEEK_SET)
+    older = b.getdents(fd)
+    b.close(fd)
+    for _ in range(3):
+        b.run()
+        assert {entry.d_name for entry in few.value + all_.value} == names
+        assert 0 < len(few.value) < 12
+        assert {entry.d_name for entry in older.value} == names
+        assert {entry.d_type for entry in older.value} == {pysyscall.DT_DIR, pysyscall.DT_REG}
+        assert (first := older.value) is older.value
+        (tmp_path / "new").touch()
+        names.add("new")
+    assert len(first) == len(names) and b.results[-1] is None
+    fd = os.open(tmp_path, os.O_RDONLY)
+    call = prepare(pysyscall.getdents64, fd)
+    assert ({entry.d_name for entry in call()}, call()) == (names, [])
+    os.lseek(fd, 0, os.SEEK_SET)
+    with pytest.raises(OSError, match="have no room for the next entry"):
+        prepare(pysyscall.getdents64, fd, 10)()
+    os.close(fd)
+
+
+def test_entries_of_many_directories(tmp_path: Path) -> None:
+    """Their memory is used again, however large it may get."""
+    paths = []
+    for k in range(700):
+        (folder := tmp_path / f"{k}").mkdir()
+        (folder / f"in {k}").touch()
+        paths.append(str(folder))
+    script = f"""
+import os, resource
+from pathlib import Path
+from pysyscall.batch import Batch
+paths = [f"{{{str(tmp_path)!r}}}/{{k}}" for k in range(700)]
+for count in (100, 280, 4096, 65536, 2**31 - 1):
+    b = Batch(on_error="continue")
+    fd = b.openat(None, b.input(), os.O_RDONLY)
+    b.getdents64(fd, count)
+    b.close(fd)
+    for k, (_, entries, _) in enumerate(b.each(paths)):
+        assert sorted(entry.d_name for entry in entries) == [".", "..", f"in {{k}}"], entries
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+for _, entries, _ in b.each(paths * 20):
+    pass
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak < 2048)
+"""
+    assert python("-c", script) == "True\n"
+
+
+def test_memory_pages_and_nodes() -> None:
+    flags = pysyscall.MAP_PRIVATE | pysyscall.MAP_ANONYMOUS
+    with pysyscall.mmap(None, 2 * 4096, pysyscall.PROT_READ | 2, flags) as mapping:
+        b = Batch()
+        held = b.mincore(mapping.address, 2 * 4096)
+        b.mbind(mapping.address, 2 * 4096, pysyscall.MPOL_PREFERRED, [0])
+        nodes = b.get_mempolicy(mapping.address, pysyscall.MPOL_F_ADDR)
+        b.run()
+        assert held.value == [False, False] and nodes.value == (pysyscall.MPOL_PREFERRED, {0})
+        ctypes.memset(mapping.address + 4096, 1, 1)
+        b.run()
+        assert held.value == [False, True] and nodes.value == (pysyscall.MPOL_PREFERRED, {0})
+        with pytest.raises(TypeError, match=r"mincore\(\) argument 'length' can't be the result"):
+            b.mincore(mapping.address, b.getpid())
+
+
+def test_messages_of_a_queue() -> None:
+    text = bytearray(b"first")
+    b = Batch()
+    queue = b.msgget(pysyscall.IPC_PRIVATE, 0o600)
+    sent = b.msgsnd(queue, (7, text))
+    got = b.msgrcv(queue, 100)
+    large = b.msgsnd(queue, (8, bytes(8000))), b.msgrcv(queue, 8000, 8)
+    b.msgctl(queue, pysyscall.IPC_RMID)
+    for word in (b"first", b"later"):
+        text[:] = word
+        b.run()
+        assert sent.value is None and (got.value.mtype, got.value.mtext) == (7, word)
+        assert large[1].value.mtext == bytes(8000)
+
+
+def test_signals_taken_and_sent() -> None:
+    """In a process without other threads, one of which could take the signal."""
+    script = """
+import os, signal
+from pysyscall.batch import Batch
+usr1 = {signal.SIGUSR1}
+signal.pthread_sigmask(signal.SIG_BLOCK, usr1)
+b = Batch(on_error="continue")
+taken = b.rt_sigtimedwait(usr1, 0)
+fd = b.pidfd_open(os.getpid())
+b.pidfd_send_signal(fd, signal.SIGUSR1)
+late = b.rt_sigtimedwait(usr1, 5)
+b.close(fd)
+for _ in range(2):
+    b.run()
+    assert isinstance(taken.value, BlockingIOError)
+    assert (late.value.si_signo, late.value.si_pid) == (signal.SIGUSR1, os.getpid())
+"""
+    python("-c", script)
 
 
 def test_how_a_child_ended() -> None:
@@ -366,6 +480,100 @@ def test_refused(text: str, kind: type[Exception], record: Callable[[Batch, Any]
     assert len(b) <= 2
 
 
+def test_results_inside_of_sequences_and_paths() -> None:
+    b = Batch()
+    fd, value = b.dup(0), b.input()
+    for record in (
+        lambda: b.writev(1, [fd]),
+        lambda: b.writev(1, [value]),
+        lambda: b.poll([(fd, 1)], 0),
+        lambda: b.poll([fd], 0),
+        lambda: b.openat(None, Path(fd), 0),  # type: ignore[arg-type]
+        lambda: b.setgroups([fd]),  # type: ignore[list-item]
+        lambda: b.nanosleep(fd),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(TypeError):
+            record()
+    assert len(b) == 1
+
+
+def test_the_result_of_a_call_that_was_refused() -> None:
+    """The collector knows of it while the call is recorded: a result that never comes."""
+    b = Batch()
+    found: list[Any] = []
+
+    class Sly:
+        def fileno(self) -> int:
+            found.extend(one for one in gc.get_objects() if type(one) is Result)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        b.dup(Sly())
+    ghost = next(one for one in found if repr(one) == "<result of a batch that is gone>")
+    found.clear()
+    with pytest.raises(ValueError, match="'fd' is the result of a call that was not recorded"):
+        b.close(ghost)
+    with pytest.raises(RuntimeError, match="the batch is gone"):
+        ghost.value  # noqa: B018
+    assert len(b) == 0
+
+
+def test_calls_added_while_it_runs_over_inputs() -> None:
+    b = Batch()
+    b.lseek(b.input(), 0, os.SEEK_CUR)
+    results = b.each([0] * 1000)
+    next(results)
+    b.getpid()
+    with pytest.raises(RuntimeError, match="calls were added to the batch while it ran over its"):
+        for result in results:
+            assert len(result) == 1
+
+    def inputs() -> Iterator[int]:
+        yield 0
+        b.getpid()
+
+    with pytest.raises(RuntimeError, match="the batch is in use"):
+        b.run(inputs())
+    assert len(b) == 2
+
+
+def test_runs_over_inputs_do_not_mix() -> None:
+    """One that begins while another is under way is refused, or has a list of its own."""
+    b = Batch(on_error="continue")
+    b.dup(b.input())
+
+    def inputs() -> Iterator[int]:
+        with pytest.raises(RuntimeError, match="the batch is in use"):
+            b.run([0])
+        yield -1
+
+    assert [type(error) for (error,) in b.run(inputs())] == [OSError]
+    outer = b.each([-1] * 600)
+    next(outer)
+    inner = b.run([-2] * 3) or []
+    assert len(inner) == 3 and sum(1 for _ in outer) == 599 and b.results is inner
+
+
+def test_no_old_results_after_a_run_that_could_not_begin(pipe: tuple[int, int]) -> None:
+    class Once:
+        asked = 0
+
+        def fileno(self) -> int:
+            self.asked += 1
+            if self.asked > 2:
+                raise ZeroDivisionError
+            return pipe[0]
+
+    b = Batch()
+    first, _, last = b.getpid(), b.poll([(Once(), 1)], 0), b.getppid()
+    b.run()
+    assert (first.value, last.value) == (os.getpid(), os.getppid())
+    with pytest.raises(ZeroDivisionError):
+        b.run()
+    for result in b.results:
+        assert isinstance(result, NotRun)
+
+
 def test_groups_hold_no_groups() -> None:
     b = Batch()
     with b.group(), pytest.raises(RuntimeError, match="can't hold another"), b.group():
@@ -406,6 +614,47 @@ print(count, peak() - before < 4096)
         "repeat(-1", "repeat(0"
     )
     assert python("-c", script) == "10000000 True\n"
+
+
+@pytest.mark.skipif(SANITIZED, reason="ASan needs all the address space")
+def test_memory_is_bounded_where_inputs_need_more_and_more() -> None:
+    """A chunk ends where it has enough, whatever the first of its inputs needed."""
+    script = """
+import os, resource
+from pysyscall.batch import Batch
+zero = os.open("/dev/zero", os.O_RDONLY)
+b = Batch()
+b.read(zero, b.input())
+resource.setrlimit(resource.RLIMIT_AS, (400 << 20, 400 << 20))
+print(sum(len(data) for data, in b.each([10] * 300 + [8 << 20] * 200)) - 3000 >> 20)
+try:
+    b.run([1 << 30])
+except MemoryError:
+    print("no memory", len(b.run([1, 2])))
+"""
+    assert python("-c", script) == "1600\nno memory 2\n"
+
+
+def test_ctrl_c_ends_a_large_batch() -> None:
+    script = """
+import os, signal, threading, time
+from pysyscall.batch import Batch
+b = Batch()
+results = [b.getppid() for _ in range(1 << 20)]
+while True:
+    threading.Timer(0.03, os.kill, (os.getpid(), signal.SIGINT)).start()
+    try:
+        while True:
+            b.run()
+    except KeyboardInterrupt:
+        pass
+    made = sum(isinstance(result, int) for result in b.results)
+    if made < len(b):
+        break
+assert made > 0 and results[made - 1].value == os.getppid()
+print(type(b.results[made]).__name__)
+"""
+    assert python("-c", script) == "NotRun\n"
 
 
 # --- inputs ---
@@ -546,6 +795,76 @@ def test_a_sleep_goes_on_with_what_is_left(alarm: Any) -> None:
     assert len(seen) == 2
 
 
+def waits(b: Any, reader: int, timeout: float, mask: set[int] | None) -> list[Any]:
+    """The three calls that wait with a signal mask; `b` is a batch or the module."""
+    epoll = pysyscall.epoll_create1(pysyscall.EPOLL_CLOEXEC)
+    pysyscall.epoll_ctl(epoll, pysyscall.EPOLL_CTL_ADD, reader, (pysyscall.EPOLLIN, 1))
+    return [
+        epoll,
+        lambda: b.ppoll([(reader, pysyscall.POLLIN)], timeout, mask),
+        lambda: b.epoll_pwait(epoll, 4, int(timeout * 1000), mask),
+        lambda: b.epoll_pwait2(epoll, 4, timeout, mask),
+    ]
+
+
+def test_waiting_with_a_mask(pipe: tuple[int, int]) -> None:
+    """What is ready, and what is not, as by the calls themselves."""
+    for mask in (None, set(), {signal.SIGUSR1}):
+        b = Batch()
+        epoll, *records = waits(b, pipe[0], 0.01, mask)
+        results = [record() for record in records]
+        b.run()
+        assert [results[0].value[0], *(result.value for result in results[1:])] == [[], [], []]
+        os.write(pipe[1], b"x")
+        b.run()
+        again, *calls = waits(pysyscall, pipe[0], 0.01, mask)
+        assert results[0].value[0] == calls[0]()[0] == [pysyscall.PollFd(pipe[0], 1, 1)]
+        assert [result.value for result in results[1:]] == [call() for call in calls[1:]]
+        assert results[1].value == [pysyscall.EpollEvent(pysyscall.EPOLLIN, 1)]
+        os.read(pipe[0], 1)
+        os.close(epoll), os.close(again)
+
+
+def test_waiting_with_a_mask_and_interrupted(pipe: tuple[int, int], alarm: Any) -> None:
+    """Without a mask the wait goes on for what is left; with one it ends, as it was asked to."""
+    alarm(0, lambda: None)
+    for k in range(3):
+        for mask in (None, set()):
+            seen: list[int] = []
+            b = Batch(on_error="continue")
+            epoll, *records = waits(b, pipe[0], 0.3, mask)
+            result, after = records[k](), b.getpid()
+            alarm(0.1, lambda seen=seen: seen.append(1))
+            start = time.monotonic()
+            b.run()
+            took = time.monotonic() - start
+            assert seen == [1] and after.value == os.getpid()
+            if mask is None:
+                assert 0.29 < took < 2 and not isinstance(result.value, OSError)
+            else:
+                assert 0.09 < took < 0.29 and isinstance(result.value, InterruptedError)
+            os.close(epoll)
+
+
+def test_a_signal_that_only_the_mask_lets_through() -> None:
+    script = """
+import os, signal
+from pysyscall.batch import Batch
+seen = []
+signal.signal(signal.SIGUSR1, lambda *_: seen.append(1))
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+b = Batch(on_error="continue")
+b.kill(os.getpid(), signal.SIGUSR1)
+ended = b.ppoll([], 5, set())
+b.ppoll([], 0.001, {signal.SIGUSR1})
+for times in (1, 2):
+    b.run()
+    assert len(seen) == times and isinstance(ended.value, InterruptedError)
+    assert b.results[2][0] == []
+"""
+    python("-c", script)
+
+
 def test_what_was_done_before_an_interruption_is_there(pipe: tuple[int, int], alarm: Any) -> None:
     b = Batch()
     fd = b.dup(pipe[0])
@@ -682,6 +1001,40 @@ def test_a_released_buffer() -> None:
         view = memoryview(b"x")
         view.release()
         Batch().write(1, view)
+
+
+def test_a_buffer_released_before_a_call_that_looks_at_it_again() -> None:
+    left, right = socket.socketpair()
+    with left, right:
+        view = memoryview(bytearray(4))
+        receive = prepare(pysyscall.recvfrom, right.fileno(), view)
+        left.send(b"ab")
+        assert receive()[0] == 2 and view[:2] == b"ab"
+        view.release()
+        with pytest.raises(ValueError, match="released memoryview"):
+            receive()
+        b = Batch()
+        view = memoryview(bytearray(4))
+        b.recvfrom(right.fileno(), view)
+        left.send(b"ab")
+        b.run()
+        with suppress(BufferError):
+            view.release()
+        left.send(b"ab")
+        with suppress(ValueError):
+            b.run()
+
+
+def test_a_descriptor_that_is_another_one_by_now(path: Path) -> None:
+    """It was looked up once: what the kernel says of that number."""
+    file = path.open("rb")
+    read = prepare(pysyscall.pread64, file, 4, 0)
+    assert read() == b"0123"
+    file.close()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        read()
+    with pytest.raises(ValueError, match="closed file"):
+        prepare(pysyscall.pread64, file, 4, 0)
 
 
 def test_audit() -> None:

@@ -19,6 +19,7 @@ import pytest
 from pysyscall import table
 from pysyscall.__main__ import main
 from pysyscall.bench import (
+    batch,
     curve,
     floor,
     layers,
@@ -53,6 +54,8 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rounds of a few calls."""
     monkeypatch.setattr(measure, "ROUND", 2000)
     monkeypatch.setattr(threads, "SLICE", 0.001)
+    monkeypatch.setattr(batch, "FILES", 20)
+    monkeypatch.setattr(batch, "CHUNKS", 20)
 
 
 def exit_status(*arguments: str) -> int:
@@ -397,6 +400,8 @@ def test_wrong_arguments_are_refused(capsys: Captured, arguments: list[str], mes
         (["pairs", "--filter", "nothing"], "no pair has 'nothing' in its name; the kinds are numb"),
         (["pairs", "--filter", "getpid", "--cpu", "4095"], "--cpu 4095 is none of the CPUs"),
         (["pairs", "--compare", "/no/such/file"], "can't read /no/such/file: No such file"),
+        (["batch", "--filter", "nothing"], "no job has 'nothing' in its name; they are getppid, "),
+        (["batch", "--cpu", "4095"], "--cpu 4095 is none of the CPUs"),
         (["layers", "wirte"], "no layers are known of 'wirte', but of getppid, "),
         (["layers", "--all", "write"], "either --all or the name of a call"),
         (["pairs", "--json", "/no/such/folder/x"], "can't write /no/such/folder/x: No such file"),
@@ -413,7 +418,7 @@ def test_what_cannot_be_done_is_told_in_a_line(
     assert told.out == "", "it was found out late"
 
 
-@pytest.mark.parametrize("benchmark", ["pairs", "layers", "curve", "threads"])
+@pytest.mark.parametrize("benchmark", ["pairs", "layers", "curve", "threads", "batch"])
 def test_help(capsys: Captured, benchmark: str) -> None:
     assert exit_status(benchmark, "--help") == 0
     assert "--json" in capsys.readouterr().out
@@ -578,6 +583,46 @@ def test_threads(capsys: Captured, short: None, tmp_path: Path) -> None:
     assert "of its speed alone" in capsys.readouterr().out
 
 
+def test_batch(capsys: Captured, short: None, tmp_path: Path) -> None:
+    kept = tmp_path / "batch.json"
+    assert exit_status("batch", "--rounds", "2", "--json", str(kept)) == 0
+    told = capsys.readouterr()
+    assert told.err == ""
+    jobs = json.loads(kept.read_text())["jobs"]
+    assert [job["name"].partition(":")[0] for job in jobs] == [
+        *(*batch.CALLS, "read 20 small files", "stat 20 files", "write 20 chunks")
+    ]
+    calls = {batch.NATIVE, batch.BATCH, batch.DECODED, batch.PREPARED, batch.PLAIN, batch.OS}
+    for job in jobs:
+        assert (set(job["ways"]) == calls) == (job["unit"] == "a call")
+        for way, one in job["ways"].items():
+            assert 0 < one["least"] <= one["median"]
+            assert f"  {way} " in told.out
+            for yardstick, ratio in one["beside"].items():
+                assert 0 < ratio["low"] <= ratio["ratio"] <= ratio["high"]
+                assert yardstick != way or ratio["ratio"] == 1
+    for job, helper in zip(jobs[-3:], ("read_files, 1", "stat_many, 1", "write_all"), strict=True):
+        assert any(way.startswith(helper) for way in job["ways"])
+
+
+@pytest.mark.parametrize("job", batch.jobs(), ids=lambda job: job.name)
+def test_each_way_of_a_job_leaves_nothing(
+    job: batch.Job, short: None, space: dict[str, Any]
+) -> None:
+    def state() -> list[object]:
+        fds, names = (
+            sorted(entry.name for entry in Path(folder).iterdir())
+            for folder in ("/proc/self/fd", space["folder"])
+        )
+        return [fds, os.fstat(space["memory_file"]).st_size, names]
+
+    before = state()
+    with job.ways(space) as ways:
+        for run in ways.values():
+            assert run(3) > 0
+    assert state() == before
+
+
 # --- pictures
 
 
@@ -602,6 +647,7 @@ def test_without_matplotlib_plot_tells_what_to_install(
         ["layers", "--all"],
         ["curve", "write"],
         ["threads"],
+        ["batch"],
     ],
     ids=" ".join,
 )
@@ -694,8 +740,9 @@ def test_progress_is_for_terminals(capsys: Captured, monkeypatch: pytest.MonkeyP
     [
         (["pairs", "--filter", "get"], r"interrupted after \d+ of \d+ pairs"),
         (["layers", "--all"], r"interrupted after \d+ of \d+ calls"),
+        (["batch"], r"interrupted after \d+ of \d+ jobs"),
     ],
-    ids=["pairs", "layers"],
+    ids=["pairs", "layers", "batch"],
 )
 def test_ctrl_c_prints_what_was_measured(tmp_path: Path, arguments: list[str], end: str) -> None:
     kept = tmp_path / "figures.json"
@@ -719,7 +766,7 @@ def test_ctrl_c_prints_what_was_measured(tmp_path: Path, arguments: list[str], e
     assert "Traceback" not in complaints
     figures = json.loads(kept.read_text())
     assert figures["interrupted"] is True
-    assert figures["pairs" if arguments[0] == "pairs" else "calls"]
+    assert figures[{"pairs": "pairs", "layers": "calls", "batch": "jobs"}[arguments[0]]]
 
 
 def test_a_reader_that_has_gone_ends_the_run(tmp_path: Path) -> None:

@@ -1,1 +1,1 @@
-"""Benchmarks: `pysyscall bench pairs|layers|curve|threads`, also `benchmarks/instructions.py`."""
+"""Benchmarks: `pysyscall bench pairs|layers|curve|threads|batch`; `benchmarks/instructions.py`."""

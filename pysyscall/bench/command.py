@@ -72,7 +72,9 @@ def declare(parser: argparse.ArgumentParser) -> None:
     )
     curve = add("curve", "how the cost of a call grows with the size", 60)
     curve.add_argument("call", choices=["read", "write"])
-    for measured in (pairs, layers, curve):
+    batch = add("batch", "batches, prepared calls and helpers beside what they replace", 200)
+    batch.add_argument("--filter", metavar="WORD", default="", help="only jobs with WORD in name")
+    for measured in (pairs, layers, curve, batch):
         measured.add_argument(
             "--seconds", type=_seconds, metavar="S", help="end after S seconds, about"
         )
@@ -213,7 +215,7 @@ def _pairs(options: argparse.Namespace) -> int:
         lines = [f"skipped: {name}: {why}" for name, why in skipped.items()]
         if results:
             lines = ["", "geometric means", *report.means(results, old), *lines]
-            lines += report.warnings(results)
+            lines += report.warnings([result.trouble for result in results], "pairs")
         if old:
             gone = sorted(old.keys() - {pair.name for pair in pairs.PAIRS})
             lines += [f"only in {options.compare}: {name}" for name in gone]
@@ -373,9 +375,44 @@ def _threads(options: argparse.Namespace) -> int:
     return 130 if kept.interrupted else 0
 
 
+def _batch(options: argparse.Namespace) -> int:
+    from pysyscall.bench import batch, batch_report, report
+    from pysyscall.bench.ground import ground
+    from pysyscall.bench.measure import quiet, uncollected
+    from pysyscall.bench.progress import Progress
+
+    known = batch.jobs()
+    chosen = [job for job in known if options.filter in job.name]
+    if not chosen:
+        names = ", ".join(job.name.partition(":")[0] for job in known)
+        raise BenchError(f"no job has {options.filter!r} in its name; they are {names}")
+    results: list[batch.Result] = []
+    with _kept(options) as kept:
+        facts = _facts(options)
+        print(batch_report.HEAD, flush=True)
+        with kept.until_interrupted(), ground() as space, Progress(len(chosen)) as bar:
+            for job in chosen:
+                bar.step(job.name)
+                limits = _limits(options, len(chosen))
+                with quiet(options.cpu) if job.alone else uncollected():
+                    results.append(batch.measure(job, space, limits))
+                bar.clear()
+                print("\n".join(batch_report.lines(results[-1])), flush=True)
+        lines = report.warnings([result.trouble for result in results], "jobs")
+        if kept.interrupted:
+            lines.append(f"interrupted after {len(results)} of {len(chosen)} jobs")
+        if lines:
+            print("\n".join(lines))
+        if results:
+            figures = batch_report.as_json(results, facts, kept.interrupted)
+            kept.write(figures, lambda suffix: batch_report.draw(results, suffix))
+    return 130 if kept.interrupted else 0
+
+
 _RUN: dict[str, Callable[[argparse.Namespace], int]] = {
     "pairs": _pairs,
     "layers": _layers,
     "curve": _curve,
     "threads": _threads,
+    "batch": _batch,
 }

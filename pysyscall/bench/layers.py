@@ -11,7 +11,6 @@ import ctypes
 import json
 import os
 import signal
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -110,24 +109,13 @@ class _Call:
         self.nr = shape.info.number
         self.floor = floor.load()
         self.missing: dict[str, str] = {}
-        self._set(self.nr)
+        floor.set_call(self.nr, self.words)
         result = self.floor.once()
         if result < 0:
             raise BenchError(f"{shape.name} fails here: {os.strerror(-result)}")
 
-    def _set(self, nr: int) -> None:
-        self.floor.set_call(nr, *self.words, *[0] * (6 - len(self.words)))
-
     def _native(self, nr: int, run: Callable[[int], None]) -> Loop:
-        """A loop in C, timed from here."""
-
-        def timed(count: int) -> int:
-            self._set(nr)
-            start = time.perf_counter_ns()
-            run(count)
-            return time.perf_counter_ns() - start
-
-        return timed
+        return floor.native(nr, self.words, run)
 
     def _through(self, function: str) -> Loop:
         """The statement of ours, with a function of the floor in the place of our call."""
@@ -136,7 +124,7 @@ class _Call:
         run = loop(statement, {**self.space, "floor": self.floor})
 
         def timed(count: int) -> int:
-            self._set(self.nr)
+            floor.set_call(self.nr, self.words)
             return run(count)
 
         return timed

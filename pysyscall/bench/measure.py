@@ -55,21 +55,30 @@ class Times:
 
 
 @contextmanager
+def uncollected() -> Iterator[None]:
+    """No garbage collection until the end."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
+@contextmanager
 def quiet(cpu: int | None = None) -> Iterator[int]:
     """One CPU, and no garbage collection, until the end; tells which CPU."""
     before = os.sched_getaffinity(0)
     chosen = max(before) if cpu is None else cpu
-    collecting = gc.isenabled()
     try:
         os.sched_setaffinity(0, {chosen})
     except OSError as error:
         raise BenchError(f"can't stay on CPU {chosen}: {error.strerror}") from None
-    gc.disable()
     try:
-        yield chosen
+        with uncollected():
+            yield chosen
     finally:
-        if collecting:
-            gc.enable()
         os.sched_setaffinity(0, before)
 
 

@@ -66,16 +66,16 @@ def means(results: Sequence[Result], old: dict[str, dict[str, Any]] | None) -> l
     return lines
 
 
-def warnings(results: Sequence[Result]) -> list[str]:
-    """What the reader must know before he trusts the figures."""
+def warnings(troubles: Sequence[str], things: str) -> list[str]:
+    """What the reader must know before he trusts the figures of so many things."""
     lines = []
     for trouble, meaning in [
         ("bimodal", "the rounds fall into two heaps, as where two machines take turns"),
         ("noisy", "half of the rounds took more than 1.5 times as long as the best"),
     ]:
-        count = sum(result.trouble == trouble for result in results)
+        count = troubles.count(trouble)
         if count:
-            lines.append(f"warning: {count} of {len(results)} pairs are {trouble}: {meaning}")
+            lines.append(f"warning: {count} of {len(troubles)} {things} are {trouble}: {meaning}")
     return lines
 
 

@@ -24,6 +24,7 @@ VARY = frozenset(
         *(
             "sched_rr_get_interval",
             "adjtimex",
+            "ppoll",
             "inotify_add_watch",
             "timerfd_gettime",
             "msgget",
@@ -35,15 +36,12 @@ VARY = frozenset(
 
 REFUSED = frozenset(
     {
-        *("brk", "madvise", "mincore", "mmap", "mprotect", "mremap", "shmat"),
-        *("get_mempolicy", "mbind", "migrate_pages", "set_mempolicy"),
-        *("epoll_pwait", "epoll_pwait2", "ppoll", "pselect6", "select"),
+        *("brk", "madvise", "mmap", "mprotect", "mremap", "shmat", "pselect6", "select"),
         *("io_cancel", "io_getevents", "io_pgetevents", "io_submit", "io_uring_enter"),
-        *("msgrcv", "msgsnd", "recvmmsg", "recvmsg", "sendmmsg", "sendmsg"),
-        *("getdents", "getdents64", "pidfd_send_signal", "rt_sigtimedwait", "quotactl"),
+        *("recvmmsg", "recvmsg", "sendmmsg", "sendmsg", "quotactl"),
         *("fcntl(fd, F_GETOWN, arg)", "io_uring_register(fd, IORING_REGISTER_BUFFERS, arg)"),
-        *("ioctl(fd, FIDEDUPERANGE, range)", "ioctl(fd, FS_IOC_FIEMAP, fiemap)"),
         *("ioctl(fd, SIOCGIFCONF)", "ioctl() argument 'arg'"),
+        *("mincore() argument 'addr'", "mbind() argument 'addr'"),
     }
 )
 """What the engine does more for than to convert: calls, and commands as an error names them."""

@@ -23,6 +23,9 @@ def one_batch() -> None:
         data = b.read(fd, 100), b.fstat(fd), b.pread(fd, bytearray(10), Number(0))
         b.openat(None, MISSING, os.O_RDONLY)
         b.poll([(0, 1)], 0)
+        b.ppoll([(0, 1)], 0, [10])
+        folder = b.openat(None, ".", os.O_RDONLY)
+        b.getdents64(folder), b.getdents64(folder, 300), b.close(folder)
         ends = b.pipe2(os.O_CLOEXEC)
         b.write(ends[1], memoryview(bytearray(10)))
         b.readv(ends[0], [bytearray(3), bytearray(3)])
@@ -41,6 +44,8 @@ def not_run() -> None:
     b.write(1, bytearray(10))
     b.readlink(SMALL + "x" * 1000)
     b.getgroups()
+    b.getdents64(0)
+    b.msgsnd(0, (1, b"text"))
 
 
 def over_inputs() -> None:
@@ -96,6 +101,9 @@ def prepared() -> None:
         prepare(pysyscall.pread, os.open(SMALL, os.O_RDONLY), 5, 0),
         prepare(pysyscall.poll, [(0, 1)], 0),
         prepare(pysyscall.write, -1, bytearray(4)),
+        prepare(pysyscall.getdents64, os.open(".", os.O_RDONLY)),
+        prepare(pysyscall.access, SMALL, 0),
+        prepare(pysyscall.umask, 0o022),
         prepare(pysyscall.openat, None, MISSING, 0),
     ):
         for _ in range(3):

@@ -10,6 +10,8 @@ from pathlib import Path
 import pysyscall
 
 ISOLATED = Path(__file__).parent
+SANITIZED = "libasan" in os.environ.get("LD_PRELOAD", "")
+"""Whether AddressSanitizer is at work, which needs all the address space."""
 
 
 def python(*arguments: str | Path, timeout: float = 120) -> str:
