@@ -86,6 +86,13 @@ fallback_of(const signature *sig, const call *c, int i)
     return 0;
 }
 
+/* Whether the call can take long, so that other threads shall run meanwhile. */
+ALWAYS_INLINE bool
+may_wait(const signature *sig, const call *c)
+{
+    return sig->blocks && (sig->brief < 0 || c->reg[sig->brief] > sig->brief_most);
+}
+
 /* How many pages begin in a length. */
 static inline size_t
 pages_in(long length)

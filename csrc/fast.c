@@ -191,6 +191,7 @@ fast_free(void *module)
 {
     module_state *state = state_of(module);
     fast_clear(module);
+    structs_free_spares(state);
     Py_CLEAR(state->fileno);
     Py_CLEAR(state->fspath);
 }

@@ -1,6 +1,7 @@
 /* prepare(call, *args): a call with its arguments already converted, as a function that makes it.
  *
  * It is a builtin function, which the interpreter calls faster than other objects; what it needs is its `self`. */
+#include "audit.h"
 #include "batch.h"
 #include "errors.h"
 #include "generated/numbers.h"
@@ -12,6 +13,7 @@ typedef struct {
     PyObject_HEAD
     PyMethodDef method;
     PyObject *module;
+    module_state *state; /* the module's */
     const signature *sig;
     int traits;
     long nr;
@@ -22,6 +24,13 @@ typedef struct {
     PyObject *values[MAX_ARGUMENTS]; /* by argument of the signature */
     operation op;
 } prepared;
+
+/* Audit hooks hear of the call; false where one of them raised. */
+static inline bool
+told(const prepared *p)
+{
+    return !is_audited(p->state) || PySys_Audit("pysyscall.call", "sO", p->sig->name, p->args) == 0;
+}
 
 /* The same call with arguments converted anew: for whom `op` is not free. */
 static PyObject *
@@ -72,7 +81,7 @@ enter_again(const prepared *p, operation *op, timing *t)
 static inline PyObject *
 make_call(prepared *p)
 {
-    module_state *state = state_of(p->module);
+    module_state *state = p->state;
     if (!p->op.converted && !operation_convert(state, p->sig, p->traits, &p->op, p->values, 0))
         return NULL;
     timing t = {0};
@@ -113,7 +122,7 @@ prepared_call(PyObject *self, PyObject *const *Py_UNUSED(args), Py_ssize_t nargs
     if (!seize(p))
         return call_plainly(p);
     PyObject *object = NULL;
-    if (PySys_Audit("pysyscall.call", "sO", p->sig->name, p->args) == 0)
+    if (told(p))
         object = make_call(p);
     if (!(p->traits & RUNS_AGAIN))
         operation_release(p->sig, &p->op);
@@ -174,7 +183,7 @@ call_as(PyObject *self, Py_ssize_t nargs, shape of, bool blocks)
     prepared *p = (prepared *)self;
     if (__builtin_expect(nargs != 0 || !p->op.converted, 0))
         return prepared_call(self, NULL, nargs);
-    if (PySys_Audit("pysyscall.call", "sO", p->sig->name, p->args) < 0)
+    if (!told(p))
         return NULL;
     long own[MAX_ARGUMENTS];
     const long *reg = p->op.c.reg;
@@ -182,7 +191,7 @@ call_as(PyObject *self, Py_ssize_t nargs, shape of, bool blocks)
     if (of == SHAPE_STRUCT || of == SHAPE_BYTES)
         reg = memcpy(own, reg, sizeof(own));
     if (of == SHAPE_STRUCT) {
-        struct_object *object = struct_new(state_of(p->module), p->sig->args[p->place].type);
+        struct_object *object = struct_new(p->state, p->sig->args[p->place].type);
         if (object == NULL)
             return NULL;
         own[p->place] = (long)object->data;
@@ -272,10 +281,10 @@ prepare_call(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject
     }
     p->args = tuple;
     p->module = Py_NewRef(module);
+    p->state = state_of(module);
     p->sig = sig;
     p->traits = traits;
     p->nr = sig->nr;
-    p->blocks = sig->blocks;
     p->busy = 0;
     p->op = (operation){0};
     for (int i = 0, position = 0; i < MAX_ARGUMENTS; i++)
@@ -283,10 +292,11 @@ prepare_call(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject
     bool good = true;
     for (int i = 0; i < sig->count; i++)
         good = good && (p->values[i] == NULL || freeze(&sig->args[i], &p->values[i]));
-    if (!good || !operation_convert(state_of(module), sig, traits, &p->op, p->values, 0)) {
+    if (!good || !operation_convert(p->state, sig, traits, &p->op, p->values, 0)) {
         Py_DECREF(p);
         return NULL;
     }
+    p->blocks = may_wait(sig, &p->op.c);
     p->place = (uint8_t)(traits & HAS_ONE_RESULT ? traits >> RESULT_SHIFT : 0);
     p->method = (PyMethodDef){sig->name, (PyCFunction)(void (*)(void))functions[shape_of(p)][p->blocks],
                               METH_FASTCALL, "The call, with its arguments converted beforehand."};

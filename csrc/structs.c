@@ -14,11 +14,50 @@
 static void struct_dealloc(PyObject *self);
 static PyObject *struct_construct(PyTypeObject *type, PyObject *args, PyObject *kwargs);
 
-/* An object with `size` bytes that hold nothing yet. */
-static struct_object *
-allocate_bytes(PyTypeObject *type, const struct_info *info, Py_ssize_t size)
+/* The place for the memory of one object that is no more: most programs make structs of a kind and drop them. */
+static inline struct_object **
+spare_of(module_state *state, const struct_info *info)
 {
-    struct_object *object = PyObject_Malloc(offsetof(struct_object, data) + (size_t)size);
+    return (struct_object **)&state->spare_structs[info - struct_table];
+}
+
+static inline struct_object *
+take_spare(module_state *state, const struct_info *info)
+{
+#if defined(Py_GIL_DISABLED) || defined(__SANITIZE_ADDRESS__)
+    (void)state, (void)info;
+    return NULL;
+#else
+    struct_object **spare = spare_of(state, info), *object = *spare;
+    *spare = NULL;
+    return object;
+#endif
+}
+
+/* Keeps an object's memory, or frees it. */
+static inline void
+give_back(module_state *state, struct_object *object)
+{
+#if !defined(Py_GIL_DISABLED) && !defined(__SANITIZE_ADDRESS__)
+    struct_object **spare = spare_of(state, object->info);
+    if (*spare == NULL && object->info->record_size == 0) {
+        *spare = object;
+        return;
+    }
+#endif
+    PyObject_Free(object);
+}
+
+void
+structs_free_spares(module_state *state)
+{
+    for (unsigned k = 0; k < STRUCT_COUNT; k++)
+        PyObject_Free(take_spare(state, &struct_table[k]));
+}
+
+static struct_object *
+initialize(struct_object *object, PyTypeObject *type, const struct_info *info, Py_ssize_t size)
+{
     if (object == NULL)
         return (struct_object *)PyErr_NoMemory();
     PyObject_Init((PyObject *)object, type);
@@ -29,9 +68,12 @@ allocate_bytes(PyTypeObject *type, const struct_info *info, Py_ssize_t size)
 }
 
 static struct_object *
-allocate(PyTypeObject *type, const struct_info *info)
+allocate(module_state *state, PyTypeObject *type, const struct_info *info)
 {
-    struct_object *object = allocate_bytes(type, info, info->size);
+    struct_object *object = take_spare(state, info);
+    if (object == NULL)
+        object = PyObject_Malloc(offsetof(struct_object, data) + info->size);
+    object = initialize(object, type, info, info->size);
     if (object != NULL)
         memset(object->data, 0, info->size);
     return object;
@@ -52,7 +94,8 @@ hold(PyObject **held, PyObject *from)
 PyObject *
 struct_record(PyTypeObject *type, const struct_info *info, const void *data, Py_ssize_t size)
 {
-    struct_object *object = allocate_bytes(type, info, size);
+    struct_object *object = PyObject_Malloc(offsetof(struct_object, data) + (size_t)size);
+    object = initialize(object, type, info, size);
     if (object != NULL)
         memcpy(object->data, data, (size_t)size);
     return (PyObject *)object;
@@ -85,7 +128,7 @@ struct_object *
 struct_new(module_state *state, unsigned index)
 {
     PyTypeObject *type = struct_type(state, index);
-    return type != NULL ? allocate(type, &struct_table[index]) : NULL;
+    return type != NULL ? allocate(state, type, &struct_table[index]) : NULL;
 }
 
 bool
@@ -140,7 +183,7 @@ struct_dealloc(PyObject *self)
 {
     PyTypeObject *type = Py_TYPE(self);
     Py_XDECREF(((struct_object *)self)->held);
-    PyObject_Free(self);
+    give_back(PyType_GetModuleState(type), (struct_object *)self);
     Py_DECREF(type);
 }
 
@@ -223,7 +266,7 @@ struct_construct(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     if (given > info->count)
         return PyErr_Format(PyExc_TypeError, "%s() takes at most %d fields (%zd given)", info->name,
                             info->count, given);
-    struct_object *object = allocate(type, info);
+    struct_object *object = allocate(PyType_GetModuleState(type), type, info);
     if (object == NULL)
         return NULL;
     if (info->is_sockaddr && info->family != 0)
@@ -260,7 +303,7 @@ struct_replace(PyObject *self, PyObject *args, PyObject *kwargs)
     const struct_object *old = (const struct_object *)self;
     if (PyTuple_GET_SIZE(args) != 0)
         return PyErr_Format(PyExc_TypeError, "%s.replace() takes fields by name only", old->info->name);
-    struct_object *object = allocate(Py_TYPE(self), old->info);
+    struct_object *object = allocate(PyType_GetModuleState(Py_TYPE(self)), Py_TYPE(self), old->info);
     if (object == NULL)
         return NULL;
     memcpy(object->data, old->data, (size_t)old->size);
@@ -293,7 +336,7 @@ struct_from_bytes(PyObject *type, PyObject *source)
             : PyErr_Format(PyExc_ValueError, "%s.from_bytes() needs %d to %d bytes, not %zd", info->name,
                            info->minimum, info->size, view.len);
     else
-        object = allocate((PyTypeObject *)type, info);
+        object = allocate(PyType_GetModuleState((PyTypeObject *)type), (PyTypeObject *)type, info);
     if (object != NULL) {
         memcpy(object->data, view.buf, (size_t)size);
         object->size = size;

@@ -81,6 +81,8 @@ struct module_state;
 PyObject *struct_get(PyObject *self, void *field);
 /* The type, made now; borrowed, NULL with an exception. Use `struct_type`, which makes it once. */
 PyTypeObject *struct_make_type(struct module_state *state, unsigned index);
+/* Gives back the memory that is kept for objects to come. */
+void structs_free_spares(struct module_state *state);
 /* The type of that name; borrowed, NULL with an exception or, where there is none, without. */
 PyTypeObject *struct_type_named(struct module_state *state, PyObject *name);
 /* Adds what `from` (a tuple or NULL) holds to `*held` (likewise); false with MemoryError. */

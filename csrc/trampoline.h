@@ -256,7 +256,7 @@ trampoline(const signature *sig, PyObject *module, PyObject *const *args, Py_ssi
     uint64_t submitted = sig->result == RESULT_ENDED ? requests_submitted(state) : 0;
     long result;
     for (;;) {
-        if (sig->blocks && (sig->brief < 0 || c.reg[sig->brief] > sig->brief_most)) {
+        if (may_wait(sig, &c)) {
             PyThreadState *thread = PyEval_SaveThread();
             result = enter_kernel(sig, &c);
             PyEval_RestoreThread(thread);
