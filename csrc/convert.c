@@ -377,22 +377,6 @@ path_result(const char *data, Py_ssize_t length, PyObject *like)
     return bytes ? PyBytes_FromStringAndSize(data, length) : PyUnicode_DecodeFSDefaultAndSize(data, length);
 }
 
-PyObject *
-integer_result(const unsigned char *data, size_t size, bool is_signed)
-{
-    long value = integer_value(data, size, is_signed);
-    return is_signed ? PyLong_FromLong(value) : PyLong_FromUnsignedLong((unsigned long)value);
-}
-
-long
-integer_value(const unsigned char *data, size_t size, bool is_signed)
-{
-    int64_t value = 0;
-    memcpy(&value, data, size);
-    unsigned unused = 64 - 8 * (unsigned)size;
-    return is_signed ? (int64_t)((uint64_t)value << unused) >> unused : value;
-}
-
 static const char *const enum_names[] = {
 #include "generated/enum_names.inc"
 };

@@ -144,7 +144,22 @@ PyObject *path_result(const char *data, Py_ssize_t length, PyObject *like);
 PyObject *enum_result(module_state *state, unsigned index, long value);
 
 /* An unsigned or signed little-endian integer of `size` bytes. */
-long integer_value(const unsigned char *data, size_t size, bool is_signed);
-PyObject *integer_result(const unsigned char *data, size_t size, bool is_signed);
+static inline long
+integer_value(const unsigned char *data, size_t size, bool is_signed)
+{
+    int64_t value = 0;
+    memcpy(&value, data, size);
+    unsigned unused = 64 - 8 * (unsigned)size;
+    return is_signed ? (int64_t)((uint64_t)value << unused) >> unused : value;
+}
+
+static inline PyObject *
+integer_result(const unsigned char *data, size_t size, bool is_signed)
+{
+    long value = integer_value(data, size, is_signed);
+    /* An int of 64 bits without a sign is made by another function, which knows no small ints. */
+    return is_signed || size < sizeof(value) ? PyLong_FromLong(value)
+                                             : PyLong_FromUnsignedLong((unsigned long)value);
+}
 
 #endif

@@ -152,8 +152,9 @@ long
 fdsets_total(const fdsets *sets, long count)
 {
     long total = 0;
-    for (size_t k = 0; sets->masks != NULL && k < FDSETS; k++) {
-        for (size_t byte = 0; byte < whole_words(count); byte += 8) {
+    size_t used = sets->masks != NULL ? whole_words(count) : 0;
+    for (size_t k = 0; k < FDSETS; k++) {
+        for (size_t byte = 0; byte < used; byte += 8) {
             uint64_t word;
             memcpy(&word, sets->masks + k * sets->bytes + byte, sizeof(word));
             /* They are few: faster than __builtin_popcountll, which the oldest processors have as a function. */

@@ -2,6 +2,7 @@
 #include "processes.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <linux/sched.h>
 #include <pthread.h>
@@ -10,6 +11,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "actions.h"
@@ -61,6 +63,25 @@ adopt_thread(void)
     }
 }
 
+/* How many threads this process has, with those that Python knows nothing of; 0: unknown. */
+static long
+threads(void)
+{
+    struct stat tasks;
+    long result = syscall4(NR_newfstatat, AT_FDCWD, (long)"/proc/self/task", (long)&tasks, 0);
+    return syscall_failed(result) ? 0 : (long)tasks.st_nlink - 2;
+}
+
+static bool
+is_finalizing(void)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    return Py_IsFinalizing();
+#else
+    return _Py_IsFinalizing();
+#endif
+}
+
 static long
 fork_by_kernel(const long word[4])
 {
@@ -91,18 +112,34 @@ PyObject *
 make_child(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t nargs)
 {
     long word[4] = {0};
-    if (nargs > 4)
-        return PyErr_Format(PyExc_TypeError, "_fork() takes a number and up to 3 words");
-    for (Py_ssize_t k = 0; k < nargs; k++) {
-        word[k] = PyLong_AsLong(args[k]);
-        if (word[k] == -1 && PyErr_Occurred())
+    const char *name = nargs >= 2 && nargs <= 5 ? PyUnicode_AsUTF8(args[0]) : NULL;
+    if (name == NULL)
+        return PyErr_Format(PyExc_TypeError, "_fork() takes a name, a number and up to 3 words");
+    for (Py_ssize_t k = 1; k < nargs; k++) {
+        word[k - 1] = PyLong_AsLong(args[k]);
+        if (word[k - 1] == -1 && PyErr_Occurred())
             return NULL;
     }
+    if (word[0] == NR_fork && PySys_Audit("pysyscall.call", "s()", name) < 0)
+        return NULL;
+    long others = threads() - 1;
+    /* What os.fork says since Python 3.12, but before there is a child. */
+    if (others > 0
+        && PyErr_WarnFormat(
+               PyExc_DeprecationWarning, 2,
+               "This process (pid=%d) is multi-threaded, use of %s() may lead to deadlocks in the "
+               "child.",
+               (int)getpid(), name)
+               < 0)
+        return NULL;
+    if (is_finalizing())
+        return PyErr_Format(PyExc_RuntimeError, "%s() can't make a child while the interpreter ends", name);
     /* The child keeps no other interpreter than the main one. */
     if (PyInterpreterState_Get() != PyInterpreterState_Main())
         return PyErr_Format(PyExc_RuntimeError, "only the main interpreter can make a child process");
     PyOS_BeforeFork();
-    long result = nargs == 0 ? fork_by_libc() : fork_by_kernel(word);
+    /* Beside other threads libc makes the child: it alone can free the locks of its own that they hold. */
+    long result = word[0] == NR_fork && others != 0 ? fork_by_libc() : fork_by_kernel(word);
     if (result == 0) {
         if (shares_descriptors(word))
             queues_share_descriptors();

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from children import give_up_rights, in_child, python
 from conditions import needs_root
-from this_process import alone, another_thread, children, descriptors
+from this_process import another_thread, children, descriptors
 
 import pysyscall
 from pysyscall import (
@@ -230,16 +230,33 @@ def test_other_threads_are_warned_of(name: str) -> None:
     assert [warning.filename for warning in caught] == [__file__]
 
 
-def test_fork_beside_threads_is_libcs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without arguments `_fork` is libc's; else they are the call's number and its registers."""
-    given: list[object] = []
-    monkeypatch.setattr(pysyscall._fast, "_fork", lambda *args: given.append(args) or 4711)
-    with another_thread():
-        assert pysyscall.fork() == 4711
-        pysyscall.clone()
-    alone()
-    assert pysyscall.fork() == 4711
-    assert [args[:1] for args in given] == [(), (Sysno.clone,), (Sysno.fork,)]
+def test_fork_beside_threads_is_libcs() -> None:
+    """Handlers of C libraries tell: only libc's fork runs them."""
+    python(
+        "-c",
+        """
+import ctypes, os, threading, warnings
+import pysyscall
+warnings.simplefilter("ignore")
+ran = []
+handler = ctypes.CFUNCTYPE(None)(lambda: ran.append("prepare"))
+assert ctypes.CDLL(None).__register_atfork(handler, None, None, None) == 0
+def handlers(make):
+    ran.clear()
+    if make() == 0:
+        os._exit(0)
+    os.wait()
+    return len(ran)
+assert handlers(pysyscall.fork) == 0
+end = threading.Event()
+thread = threading.Thread(target=end.wait)
+thread.start()
+assert handlers(pysyscall.fork) == 1
+assert handlers(lambda: pysyscall.clone().pid) == 0
+end.set()
+thread.join()
+""",
+    )
 
 
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="no gcc for a library that allocates")

@@ -154,6 +154,8 @@ def _processes(stack: ExitStack, keep: Callable[[int], int]) -> dict[str, Any]:
     # In the order of leaving: first the child is let go, then it is waited for.
     stack.callback(os.waitpid, child, 0)
     keep(alive)
+    ended = os.fork() or os._exit(0)
+    stack.callback(os.waitpid, ended, 0)
     tid = threading.get_native_id()
     usr1 = {signal.SIGUSR1}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, usr1)
@@ -163,6 +165,7 @@ def _processes(stack: ExitStack, keep: Callable[[int], int]) -> dict[str, Any]:
         "tid": tid,
         "thread": threading.get_ident(),
         "child": child,
+        "ended": ended,
         "pidfd": _attempt(lambda: keep(os.pidfd_open(os.getpid()))),
         "usr1": usr1,
         "nice": os.getpriority(os.PRIO_PROCESS, 0),
@@ -186,6 +189,7 @@ def _events(stack: ExitStack, keep: Callable[[int], int], names: dict[str, Any])
         "poll_object": poll,
         "pollfds": [pysyscall.PollFd(names["writer"], select.POLLOUT)],
         "write_fds": [names["writer"]],
+        "unlock": pysyscall.Flock(fcntl.F_UNLCK, os.SEEK_SET, 0, 1),
         "nothing": [],
         "timer": _attempt(lambda: keep(pysyscall.timerfd_create(time.CLOCK_MONOTONIC, 0))),
         "never": ((0, 0), (0, 0)),

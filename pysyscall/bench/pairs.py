@@ -168,9 +168,14 @@ _KINDS: dict[str, list[tuple[str, str, str]]] = {
         ("sched_rr_get_interval", "os.sched_rr_get_interval(0)", "ps.sched_rr_get_interval(0)"),
         ("wait4", "os.wait4(child, os.WNOHANG)", "ps.wait4(child, os.WNOHANG)"),
         (
-            "waitid",
+            "waitid, none has ended",
             "os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG)",
             "ps.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG)",
+        ),
+        (
+            "waitid",
+            "os.waitid(os.P_PID, ended, os.WEXITED | os.WNOWAIT)",
+            "ps.waitid(os.P_PID, ended, os.WEXITED | os.WNOWAIT)",
         ),
         (
             "getitimer",
@@ -375,7 +380,7 @@ _KINDS: dict[str, list[tuple[str, str, str]]] = {
         (
             "fcntl F_SETLK",
             "fcntl.lockf(file, fcntl.LOCK_UN, 1)",
-            "ps.fcntl(file, fcntl.F_SETLK, (fcntl.F_UNLCK, 0, 0, 1, 0))",
+            "ps.fcntl(file, fcntl.F_SETLK, unlock)",
         ),
         ("epoll_wait", "epoll.poll(0, 8)", "ps.epoll_wait(epfd, 8, 0)"),
         (
@@ -410,7 +415,7 @@ _KINDS: dict[str, list[tuple[str, str, str]]] = {
     "processes": [
         (
             "fork and wait",
-            "os.waitpid(os.fork() or os._exit(0), 0)",
+            "os.wait4(os.fork() or os._exit(0), 0)",
             "ps.wait4(ps.fork() or os._exit(0), 0)",
         ),
         (

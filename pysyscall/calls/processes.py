@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
-import warnings
 from array import array
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
@@ -42,6 +40,8 @@ _EMPTY = {
     "set_tid_size": "ids are given by name: set_tid=(7,)",
 }
 
+_FORK, _CLONE, _CLONE3 = (CALLS[name][0] for name in ("fork", "clone", "clone3"))
+
 
 class Child(NamedTuple):
     """What `clone` and `clone3` return, in the parent and in the child."""
@@ -52,33 +52,10 @@ class Child(NamedTuple):
     """The child's pidfd with CLONE_PIDFD, in the parent; else -1."""
 
 
-def _threads() -> int:
-    """How many threads this process has, with those that Python knows nothing of; 0: unknown."""
-    try:
-        return os.stat("/proc/self/task").st_nlink - 2  # noqa: PTH116, as pathlib takes longer
-    except OSError:
-        return 0
-
-
-def _make_child(name: str, *words: int, by_libc: bool = False) -> int:
-    if sys.is_finalizing():
-        raise RuntimeError(f"{name}() can't make a child while the interpreter ends")
-    number, since, _ = CALLS[name]
-    result = _fast._fork() if by_libc else _fast._fork(number, *words)
+def _made(name: str, result: int) -> int:
     if result < 0:
-        raise error_of(name, -result, since)
+        raise error_of(name, -result, CALLS[name][1])
     return result
-
-
-def _warn_of_threads(name: str, threads: int) -> None:
-    """The warning that os.fork gives since Python 3.12, but before there is a child."""
-    if threads > 1:
-        warnings.warn(
-            f"This process (pid={os.getpid()}) is multi-threaded, use of {name}() may lead to "
-            "deadlocks in the child.",
-            DeprecationWarning,
-            stacklevel=3,
-        )
 
 
 def _refuse_flags(name: str, argument: str, flags: int) -> None:
@@ -111,10 +88,9 @@ def fork() -> int:
 
     Source: the man page fork(2).
     """
-    sys.audit("pysyscall.call", "fork", ())
-    threads = _threads()
-    _warn_of_threads("fork", threads)
-    return _make_child("fork", by_libc=threads != 1)
+    # No more Python code than this: each page that it touches is copied anew after a fork.
+    result = _fast._fork("fork", _FORK)
+    return result if result >= 0 else _made("fork", result)
 
 
 def clone(flags: CloneFlag | int = Signal.SIGCHLD) -> Child:
@@ -144,9 +120,10 @@ def clone(flags: CloneFlag | int = Signal.SIGCHLD) -> Child:
     word = integer("clone", "flags", flags, "u32")
     _refuse_flags("clone", "flags", word)
     sys.audit("pysyscall.call", "clone", (flags,))
-    _warn_of_threads("clone", _threads())
     pidfd = array("i", [-1])
-    return Child(_make_child("clone", word, 0, address_of(pidfd)), _told(pidfd, word))
+    return Child(
+        _made("clone", _fast._fork("clone", _CLONE, word, 0, address_of(pidfd))), _told(pidfd, word)
+    )
 
 
 def clone3(cl_args: CloneArgs | tuple[Any, ...], *, set_tid: Iterable[int] = ()) -> Child:
@@ -183,13 +160,12 @@ def clone3(cl_args: CloneArgs | tuple[Any, ...], *, set_tid: Iterable[int] = ())
             raise ValueError(f"clone3() argument 'cl_args' must have a {name} of 0: {reason}")
     tids = [integer("clone3", "set_tid", tid, "int") for tid in set_tid]
     sys.audit("pysyscall.call", "clone3", (cl_args, tids))
-    _warn_of_threads("clone3", _threads())
     pidfd, ids = array("i", [-1]), array("i", tids)
     if args.flags & CloneFlag.CLONE_PIDFD:
         args = args.replace(pidfd=address_of(pidfd))
     if tids:
         args = args.replace(set_tid=address_of(ids), set_tid_size=len(tids))
-    pid = _make_child("clone3", address_of(args), len(memoryview(args)))
+    pid = _made("clone3", _fast._fork("clone3", _CLONE3, address_of(args), len(memoryview(args))))
     return Child(pid, _told(pidfd, args.flags))
 
 
