@@ -80,13 +80,13 @@ find_parameter(const signature *sig, PyObject *keyword)
     return -1;
 }
 
-static const char *
-parameter_name(const signature *sig, int position)
+int
+parameter_at(const signature *sig, int position)
 {
     for (int i = 0; i < sig->count; i++)
         if (sig->args[i].name != NULL && position-- == 0)
-            return sig->args[i].name;
-    return "";
+            return i;
+    Py_UNREACHABLE();
 }
 
 bool
@@ -116,7 +116,8 @@ bind_arguments(const signature *sig, PyObject *const *args, Py_ssize_t nargs, Py
     }
     for (int position = 0; position < sig->required; position++) {
         if (bound[position] == NULL) {
-            PyErr_Format(PyExc_TypeError, "%s lacks argument '%s'", sig->text, parameter_name(sig, position));
+            PyErr_Format(PyExc_TypeError, "%s lacks argument '%s'", sig->text,
+                         sig->args[parameter_at(sig, position)].name);
             return false;
         }
     }

@@ -17,6 +17,9 @@ __attribute__((cold)) bool refuse_type(const signature *sig, int i, PyObject *va
 __attribute__((cold)) void raise_errno(const signature *sig, long result, PyObject *path,
                                        PyObject *second_path);
 
+/* The argument of the signature that Python gives at `position`. */
+int parameter_at(const signature *sig, int position);
+
 /* Sorts positional and keyword arguments into `bound` (NULL where one is left out), or raises TypeError. */
 __attribute__((cold)) bool bind_arguments(const signature *sig, PyObject *const *args, Py_ssize_t nargs,
                                           PyObject *kwnames, PyObject **bound);

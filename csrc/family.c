@@ -10,16 +10,14 @@
 PyObject *
 family_argument(const family *f, int position, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
-    const signature *sig = f->general;
     if (position < nargs)
         return args[position];
-    for (int i = 0, visible = 0; kwnames != NULL && i < sig->count; i++) {
-        if (sig->args[i].name == NULL || visible++ != position)
-            continue;
-        for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(kwnames); k++)
-            if (PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(kwnames, k), sig->args[i].name) == 0)
-                return args[nargs + k];
-    }
+    if (kwnames == NULL)
+        return NULL;
+    const char *name = f->general->args[parameter_at(f->general, position)].name;
+    for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(kwnames); k++)
+        if (PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(kwnames, k), name) == 0)
+            return args[nargs + k];
     return NULL;
 }
 
@@ -73,12 +71,8 @@ request_fits(const family *f, long request, PyObject *value)
     PyBuffer_Release(&view);
     if (length >= size)
         return true;
-    const signature *sig = f->general;
-    for (int i = 0, visible = 0; i < sig->count; i++)
-        if (sig->args[i].name != NULL && visible++ == f->decided)
-            return refuse(sig, i, PyExc_ValueError, "must have the %zu bytes that the request moves, not %zu",
-                          size, length);
-    return true;
+    return refuse(f->general, parameter_at(f->general, f->decided), PyExc_ValueError,
+                  "must have the %zu bytes that the request moves, not %zu", size, length);
 }
 
 /* The command that the arguments name, or NULL where the table doesn't know it; false with an exception. */
@@ -146,16 +140,6 @@ run_chosen(const family *f, PyObject *module, PyObject *const *args, Py_ssize_t 
     return interpret(sig, module, args, nargs, kwnames);
 }
 
-/* The number that the argument at `position` is, within its range. */
-static bool
-part_of(const signature *sig, int position, PyObject *value, long *number)
-{
-    for (int i = 0, visible = 0; i < sig->count; i++)
-        if (sig->args[i].name != NULL && visible++ == position)
-            return convert_int(sig, i, value, number);
-    Py_UNREACHABLE();
-}
-
 /* Two arguments are one to the kernel. */
 static PyObject *
 run_packed(const family *f, PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
@@ -164,8 +148,8 @@ run_packed(const family *f, PyObject *module, PyObject *const *args, Py_ssize_t 
     int packed = f->selector + 1, count = f->given->parameters;
     long high, low;
     if (!bind_arguments(f->given, args, nargs, kwnames, bound)
-        || !part_of(f->given, f->selector, bound[f->selector], &high)
-        || !part_of(f->given, packed, bound[packed], &low))
+        || !convert_int(f->given, parameter_at(f->given, f->selector), bound[f->selector], &high)
+        || !convert_int(f->given, parameter_at(f->given, packed), bound[packed], &low))
         return NULL;
     PyObject *both = PyLong_FromLong(high << f->shift | low);
     if (both == NULL)

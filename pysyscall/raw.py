@@ -48,15 +48,6 @@ def _word(position: int, value: object, held: list[object]) -> int:
     return int(address)
 
 
-def enter(nr: int, args: tuple[Argument, ...]) -> int:
-    """The call itself: `syscall` without its checks and without the audit hooks."""
-    held: list[object] = []
-    words = [_word(position, value, held) for position, value in enumerate(args, 1)]
-    words += [0] * (6 - len(words))
-    result: int = _syscall6(nr, *words)
-    return result
-
-
 def syscall(nr: int, *args: Argument) -> int:
     """`syscall(nr, *args)`: make any system call and return what the kernel returned.
 
@@ -81,4 +72,8 @@ def syscall(nr: int, *args: Argument) -> int:
     if not 0 <= nr < 2**32:
         raise OverflowError(f"syscall() argument 'nr' must be in [0, 2**32 - 1], not {nr}")
     sys.audit("pysyscall.call", nr, args)
-    return enter(nr, args)
+    held: list[object] = []
+    words = [_word(position, value, held) for position, value in enumerate(args, 1)]
+    words += [0] * (6 - len(words))
+    result: int = _syscall6(nr, *words)
+    return result

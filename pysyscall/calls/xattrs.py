@@ -6,7 +6,7 @@ import errno
 from typing import TYPE_CHECKING
 
 from pysyscall._fast import XattrArgs
-from pysyscall.calls._arguments import address_of, buffer, descriptor, integer, text
+from pysyscall.calls._arguments import buffer, descriptor, integer, text
 from pysyscall.calls._kernel import enter
 from pysyscall.flags import AT_FDCWD
 
@@ -52,7 +52,7 @@ def setxattrat(
     where = _where("setxattrat", dirfd, path, at_flags, name)
     view = buffer("setxattrat", "value", value)
     options = integer("setxattrat", "flags", flags, "u32")
-    args = XattrArgs(address_of(view), min(view.nbytes, 2**32 - 1), options)
+    args = XattrArgs(view, min(view.nbytes, 2**32 - 1), options)
     enter("setxattrat", *where, args, len(bytes(args)), path=path)
 
 
@@ -85,7 +85,7 @@ def getxattrat(
     where = _where("getxattrat", dirfd, path, at_flags, name)
     for size in _ROOMS:
         room = bytearray(size)
-        args = XattrArgs(address_of(room), size)
+        args = XattrArgs(room, size)
         try:
             used = enter("getxattrat", *where, args, len(bytes(args)), path=path)
         except OSError as error:
