@@ -156,10 +156,15 @@ def _(theirs: Any, ours: Any) -> None:
     assert ours[:2] == theirs[:2] == (0, 0)
 
 
-@check("waitid")
+@check("waitid, none has ended")
 def _(theirs: Any, ours: Any) -> None:
     assert theirs is None
     assert ours[0].si_pid == 0
+
+
+@check("waitid")
+def _(theirs: Any, ours: Any) -> None:
+    same_fields(theirs, ours[0], "si_pid", "si_uid", "si_signo", "si_status", "si_code")
 
 
 @check("getitimer; setitimer")
