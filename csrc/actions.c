@@ -9,6 +9,7 @@
  * the lock free and no handler running. */
 #include "actions.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -18,6 +19,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "audit.h"
 #include "convert.h"
 #include "generated/numbers.h"
 #include "siginfo.h"
@@ -414,11 +416,12 @@ read_action(PyObject *given, struct action *new, signal_queue **queue)
     return !PyErr_Occurred();
 }
 
+enum { LAST_SIMPLE = 1 }; /* SIG_IGN, after SIG_DFL */
+
 /* The action before as the subclass of tuple `type`: its handler, or the queue, its flags, mask and restorer. */
 static PyObject *
 told_of(module_state *state, PyTypeObject *type, signal_queue *queue, const struct action *old)
 {
-    enum { LAST_SIMPLE = 1 }; /* SIG_IGN */
     PyObject *told = type->tp_alloc(type, 4);
     PyObject *parts[4] = {
         queue != NULL                 ? capsule_of(queue)
@@ -438,27 +441,21 @@ told_of(module_state *state, PyTypeObject *type, signal_queue *queue, const stru
     return told;
 }
 
+/* Makes the call: `new` is NULL to read only, `queue` the one that becomes the handler, or NULL. */
 static PyObject *
-action(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
+take_action(module_state *state, int number, const struct action *new, signal_queue *queue, PyObject *type)
 {
-    struct action new, old = {0};
-    signal_queue *queue = NULL, *before = NULL;
-    if (nargs != 3 || !PyType_Check(args[2]) || !PyType_IsSubtype((PyTypeObject *)args[2], &PyTuple_Type))
-        return PyErr_Format(PyExc_TypeError, "_action() takes a signal, an action and a type of tuples");
-    int number = (int)PyLong_AsLong(args[0]);
-    PyObject *given = args[1];
-    if (PyErr_Occurred())
-        return NULL;
-    if (given != Py_None && !read_action(given, &new, &queue))
-        return NULL;
+    struct action old = {0};
+    if (!PyType_Check(type) || !PyType_IsSubtype((PyTypeObject *)type, &PyTuple_Type))
+        return PyErr_Format(PyExc_TypeError, "the type of the result must be a tuple's");
     if (!lock())
         return NULL;
     signal_queue *_Atomic *place = &installed[number >= 1 && number <= LAST_SIGNAL ? number : 0];
-    before = *place;
+    signal_queue *before = *place;
     if (queue != NULL)
         *place = queue;
-    long result = exchange(number, given != Py_None ? &new : NULL, &old);
-    if (syscall_failed(result) || given == Py_None)
+    long result = exchange(number, new, &old);
+    if (syscall_failed(result) || new == NULL)
         *place = before;
     else if (queue == NULL)
         *place = NULL;
@@ -467,15 +464,60 @@ action(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
         before->handles++;
     collect();
     unlock();
-    if (syscall_failed(result))
-        return PyLong_FromLong(result);
-    return told_of(state_of(module), (PyTypeObject *)args[2], by_queue ? before : NULL, &old);
+    if (syscall_failed(result)) {
+        errno = (int)-result;
+        return PyErr_SetFromErrno(PyExc_OSError);
+    }
+    return told_of(state, (PyTypeObject *)type, by_queue ? before : NULL, &old);
+}
+
+static PyObject *
+action(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
+{
+    struct action new;
+    signal_queue *queue = NULL;
+    if (nargs != 3)
+        return PyErr_Format(PyExc_TypeError, "_action() takes a signal, an action and a type");
+    int number = (int)PyLong_AsLong(args[0]);
+    if (PyErr_Occurred() || (args[1] != Py_None && !read_action(args[1], &new, &queue)))
+        return NULL;
+    return take_action(state_of(module), number, args[1] != Py_None ? &new : NULL, queue, args[2]);
+}
+
+/* SIG_DFL, SIG_IGN or None for a signal that is an int, which can do no harm: what it takes in Python would be longer
+ * than the call. */
+static PyObject *
+simple_action(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
+{
+    module_state *state = state_of(module);
+    if (nargs != 3)
+        return PyErr_Format(PyExc_TypeError, "_simple_action() takes a signal, an action and a type");
+    PyObject *sig = args[0], *act = args[1];
+    if (is_audited(state) && PySys_Audit("pysyscall.call", "s(OO)", "rt_sigaction", sig, act) < 0)
+        return NULL;
+    if (!PyLong_Check(sig) || (act != Py_None && !PyLong_Check(act)))
+        Py_RETURN_NONE;
+    int too_large;
+    long number = PyLong_AsLongAndOverflow(sig, &too_large);
+    if (too_large != 0 || number != (int)number)
+        Py_RETURN_NONE;
+    if (act == Py_None)
+        return take_action(state, (int)number, NULL, NULL, args[2]);
+    long handler = PyLong_AsLongAndOverflow(act, &too_large);
+    bool is_libcs = number >= __SIGRTMIN && number < SIGRTMIN;
+    if (too_large != 0 || handler < 0 || handler > LAST_SIMPLE || is_libcs)
+        Py_RETURN_NONE;
+    const struct action new = {.handler = (uintptr_t)handler};
+    return take_action(state, (int)number, &new, NULL, args[2]);
 }
 
 PyMethodDef action_methods[] = {
     {"_action", (PyCFunction)(void (*)(void))action, METH_FASTCALL,
+     PyDoc_STR("_action($module, sig, act, to, /)\n--\n\nThe action before.")},
+    {"_simple_action", (PyCFunction)(void (*)(void))simple_action, METH_FASTCALL,
      PyDoc_STR(
-         "_action($module, sig, act, to, /)\n--\n\nThe action before, or an errno as a negative number.")},
+         "_simple_action($module, sig, act, to, /)\n--\n\nThe action before; None, and nothing done, where "
+         "`act` is not so simple.")},
     {"_queue_new", queue_new, METH_VARARGS,
      PyDoc_STR("_queue_new($module, capacity, /)\n--\n\nA queue for so many signals.")},
     {"_queue_take", queue_take, METH_O,

@@ -134,6 +134,9 @@ fast_exec(PyObject *module)
     state->wait_status = wait_status_type(module);
     if (state->wait_status == NULL || PyModule_AddType(module, state->wait_status) < 0)
         return -1;
+    state->status_zero = wait_status_new(state->wait_status, 0);
+    if (state->status_zero == NULL)
+        return -1;
     vdso_enable(true);
     find_thread_record();
     if (PyModule_AddFunctions(module, action_methods) < 0 || PyModule_AddFunctions(module, enter_methods) < 0)
@@ -160,6 +163,7 @@ fast_traverse(PyObject *module, visitproc visit, void *arg)
     for (unsigned k = 0; k < ENUM_COUNT; k++)
         Py_VISIT(state->members[k]);
     Py_VISIT(state->wait_status);
+    Py_VISIT(state->status_zero);
     Py_VISIT(state->signals);
     Py_VISIT(state->message);
     Py_VISIT(state->control_message);
@@ -179,6 +183,7 @@ fast_clear(PyObject *module)
     for (unsigned k = 0; k < ENUM_COUNT; k++)
         Py_CLEAR(state->members[k]);
     Py_CLEAR(state->wait_status);
+    Py_CLEAR(state->status_zero);
     Py_CLEAR(state->signals);
     Py_CLEAR(state->message);
     Py_CLEAR(state->control_message);

@@ -64,7 +64,10 @@ take_out(module_state *state, const signature *sig, call *c, room *m, int i, lon
     case KIND_CELLS_INOUT:
         return a->items == 1 ? integer_result(m->cells[i].bytes, a->size, a->is_signed)
                              : integers_result(m->cells[i].bytes, a->size, a->is_signed, a->items, true);
-    case KIND_STATUS_OUT: return wait_status_new(state->wait_status, m->cells[i].length);
+    case KIND_STATUS_OUT:
+        return m->cells[i].length == 0 && state->status_zero != NULL
+                   ? Py_NewRef(state->status_zero)
+                   : wait_status_new(state->wait_status, m->cells[i].length);
     case KIND_ITEMS_OUT:
         return integers_result((const unsigned char *)c->reg[i], a->size, a->is_signed, result, false);
     case KIND_TEXT_OUT:

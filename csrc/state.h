@@ -31,6 +31,7 @@ typedef struct module_state {
     PyObject *members[ENUM_COUNT]; /* of each enumeration: those that were seen, by value */
     PyTypeObject *mapping_type;
     PyTypeObject *wait_status;
+    PyObject *status_zero;                   /* of a child that ended well, as most do */
     PyObject *signals;                       /* members of Signal by number; NULL until first needed */
     PyTypeObject *message, *control_message; /* NULL until a call has to do with messages */
     PyObject *fileno, *fspath; /* names of methods, interned: the cache of attributes goes by identity */

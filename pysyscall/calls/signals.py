@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import warnings
 from collections.abc import Iterable, Set
 from operator import index
@@ -141,23 +140,23 @@ def rt_sigaction(
 
     System call 13, in Linux since 2.2. Source: the man page rt_sigaction(2).
     """
-    sys.audit("pysyscall.call", "rt_sigaction", (sig, act))
-    number = sig if type(sig) is Signal else _int("rt_sigaction() argument 'sig'", sig)
-    if not -(2**31) <= number < 2**31:
-        raise OverflowError(
-            f"rt_sigaction() argument 'sig' must be in [{-(2**31)}, {2**31 - 1}], not {number}"
-        )
-    simple = isinstance(act, int) and act in _SIMPLE and not _LIBCS.start <= number < _LIBCS.stop
-    words = (act, 0, 0, 0) if simple else None if act is None else _words(number, act)
-    told = _fast._action(number, words, SignalAction)
-    if isinstance(told, int):
-        raise OSError(-told, os.strerror(-told))
-    handler: object = told.handler
-    if isinstance(handler, int):
-        if handler not in _SIMPLE:
-            _reported.add((number, handler, told.flags & _SA_SIGINFO, told.restorer))
+    told = _fast._simple_action(sig, act, SignalAction)
+    if told is not None and type(told.handler) is SignalHandler:
         return told
-    return told._replace(handler=_standing_for(handler))
+    number = _int("rt_sigaction() argument 'sig'", sig)
+    if told is None:
+        if not -(2**31) <= number < 2**31:
+            raise OverflowError(
+                f"rt_sigaction() argument 'sig' must be in [{-(2**31)}, {2**31 - 1}], not {number}"
+            )
+        words = None if act is None else _words(number, act)
+        told = _fast._action(number, words, SignalAction)
+    handler: object = told.handler
+    if not isinstance(handler, int):
+        return told._replace(handler=_standing_for(handler))
+    if handler not in _SIMPLE:
+        _reported.add((number, handler, told.flags & _SA_SIGINFO, told.restorer))
+    return told
 
 
 sigaction = rt_sigaction
