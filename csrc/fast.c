@@ -163,7 +163,9 @@ fast_traverse(PyObject *module, visitproc visit, void *arg)
     for (unsigned k = 0; k < ENUM_COUNT; k++)
         Py_VISIT(state->members[k]);
     Py_VISIT(state->wait_status);
-    Py_VISIT(state->status_zero);
+    /* It refers to its type, which the collector can't see, as ints aren't its own. */
+    if (state->status_zero != NULL && Py_REFCNT(state->status_zero) == 1)
+        Py_VISIT(Py_TYPE(state->status_zero));
     Py_VISIT(state->signals);
     Py_VISIT(state->message);
     Py_VISIT(state->control_message);
