@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 from children import give_up_rights, in_child, python
 from conditions import needs_root
+from isolated.child import SANITIZED
 from this_process import another_thread, children, descriptors
 
 import pysyscall
@@ -260,6 +261,7 @@ thread.join()
 
 
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="no gcc for a library that allocates")
+@pytest.mark.skipif(SANITIZED, reason="ASan's malloc is not made for it")
 def test_fork_beside_threads_that_allocate(tmp_path: Path) -> None:
     """Threads that Python knows nothing of hold libc's locks, which the child needs."""
     source = tmp_path / "allocate.c"

@@ -408,7 +408,8 @@ def test_a_call_that_waits_goes_on(keep: Callable[[int], int], flags: int) -> No
 def test_waiting_for_a_signal_ends(queue: SignalQueue) -> None:
     with_mask = signal.pthread_sigmask(signal.SIG_BLOCK, [USR1])
     try:
-        os.kill(os.getpid(), USR1)
+        # To this thread: another one, which has it not blocked, would take it at once.
+        signal.pthread_kill(threading.get_ident(), USR1)
         assert queue.take() == []
         assert pysyscall.rt_sigsuspend(with_mask - {USR1}) is None
         assert len(queue.take()) == 1
