@@ -101,6 +101,8 @@ def attack(call: SyscallInfo, workers: Workers, kinds: dict[str, str | int], tim
 def test_nothing_grows() -> None:
     """Random calls, the same again and again; `isolated/fuzz.py` with more finds smaller leaks."""
     fresh = [Worker(answer) for answer in ERRNOS]
-    repeat(10_000, 1, fresh)
-    for worker in fresh:
-        worker.close()
+    try:
+        repeat(10_000, 1, fresh)
+    finally:
+        for worker in fresh:
+            worker.close()

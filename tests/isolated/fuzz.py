@@ -43,6 +43,9 @@ SLACK = 30
 """Blocks of memory that a worker's interpreter may take for its caches. Of 200,000 calls it makes
 40,000, in which less than one lost block in a thousand calls is enough."""
 
+PASSES = 10
+"""How often the calls are made again until a pass grows by no more than that."""
+
 PATIENCE = 60
 """How many seconds a call may take that never reaches the kernel."""
 
@@ -267,8 +270,8 @@ def suspects(worker: Worker, calls: Iterable[Call]) -> str:
 
 def repeat(count: int, seed: int, workers: list[Worker]) -> None:
     """Makes the calls once more; AssertionError where workers grow each time."""
-    # What filled a cache the first time is not taken again the next.
-    for _ in range(5):
+    # What filled a cache is not taken again: without a leak each pass grows less than the last.
+    for _ in range(PASSES):
         before = [worker.held() for worker in workers]
         for worker, call in random_calls(count, seed, workers):
             worker.call(*call)
