@@ -26,7 +26,8 @@ typedef struct {
 typedef struct module_state {
     PyObject *module;                         /* borrowed: the module that this state belongs to */
     PyTypeObject *struct_types[STRUCT_COUNT]; /* NULL until one is first needed */
-    void *spare_structs[STRUCT_COUNT];        /* of each, the memory of an object that is no more; or NULL */
+    /* Of each, the memory of an object that is no more; or NULL. */
+    struct_object *spare_structs[STRUCT_COUNT];
     PyTypeObject *batch_types[BATCH_TYPES];
     PyObject *members[ENUM_COUNT]; /* of each enumeration: those that were seen, by value */
     PyTypeObject *mapping_type;

@@ -14,38 +14,33 @@
 static void struct_dealloc(PyObject *self);
 static PyObject *struct_construct(PyTypeObject *type, PyObject *args, PyObject *kwargs);
 
-/* The place for the memory of one object that is no more: most programs make structs of a kind and drop them. */
-static inline struct_object **
-spare_of(module_state *state, const struct_info *info)
-{
-    return (struct_object **)&state->spare_structs[info - struct_table];
-}
+/* Most programs make structs of a kind and drop them: the memory of one of each is kept. Not where threads would
+ * race for it, nor where it would hide a use after the end from ASan. */
+#if defined(Py_GIL_DISABLED) || defined(__SANITIZE_ADDRESS__)
+enum { KEEPS_SPARES = false };
+#else
+enum { KEEPS_SPARES = true };
+#endif
 
 static inline struct_object *
 take_spare(module_state *state, const struct_info *info)
 {
-#if defined(Py_GIL_DISABLED) || defined(__SANITIZE_ADDRESS__)
-    (void)state, (void)info;
-    return NULL;
-#else
-    struct_object **spare = spare_of(state, info), *object = *spare;
+    if (!KEEPS_SPARES)
+        return NULL;
+    struct_object **spare = &state->spare_structs[info - struct_table], *object = *spare;
     *spare = NULL;
     return object;
-#endif
 }
 
 /* Keeps an object's memory, or frees it. */
 static inline void
 give_back(module_state *state, struct_object *object)
 {
-#if !defined(Py_GIL_DISABLED) && !defined(__SANITIZE_ADDRESS__)
-    struct_object **spare = spare_of(state, object->info);
-    if (*spare == NULL && object->info->record_size == 0) {
+    struct_object **spare = &state->spare_structs[object->info - struct_table];
+    if (KEEPS_SPARES && *spare == NULL && object->info->record_size == 0)
         *spare = object;
-        return;
-    }
-#endif
-    PyObject_Free(object);
+    else
+        PyObject_Free(object);
 }
 
 void

@@ -21,10 +21,8 @@ _CAPACITY = 1024
 _MOST = 1 << 20
 
 _SIMPLE = frozenset(SignalHandler)
-# As ints: combining members of enumerations takes many times the call.
-_SA_SIGINFO = int(SigactionFlag.SA_SIGINFO)
 _FAULTS = frozenset({Signal.SIGSEGV, Signal.SIGBUS, Signal.SIGFPE, Signal.SIGILL})
-_QUEUED = int(SigactionFlag.SA_SIGINFO | SigactionFlag.SA_RESTORER)
+_QUEUED = SigactionFlag.SA_SIGINFO | SigactionFlag.SA_RESTORER
 _LIBCS = range(Signal.SIGRTMIN, signal.SIGRTMIN)
 """What the C library keeps for its threads: it tells programs that signals begin after them."""
 
@@ -155,7 +153,7 @@ def rt_sigaction(
     if not isinstance(handler, int):
         return told._replace(handler=_standing_for(handler))
     if handler not in _SIMPLE:
-        _reported.add((number, handler, told.flags & _SA_SIGINFO, told.restorer))
+        _reported.add((number, handler, told.flags & SigactionFlag.SA_SIGINFO, told.restorer))
     return told
 
 
@@ -208,15 +206,16 @@ def _standing_for(queue: object) -> SignalQueue:
 def _words(sig: int, act: object) -> tuple[object, int, int, int]:
     """The action as `_fast` takes it, if it can do no harm."""
     name = "rt_sigaction() argument 'act'"
-    if _LIBCS.start <= sig < _LIBCS.stop:
+    part = f"{name}: its"
+    if sig in _LIBCS:
         raise ValueError(f"{name} must be None for signal {sig}, which the C library's threads use")
     handler: Any = act
     flags = mask = restorer = 0
     if isinstance(act, SignalAction):
         handler = act.handler
-        flags = _word("rt_sigaction() argument 'act': its flags", act.flags)
-        mask = _mask("rt_sigaction() argument 'act': its mask", act.mask)
-        restorer = _word("rt_sigaction() argument 'act': its restorer", act.restorer)
+        flags = _word(f"{part} flags", act.flags)
+        mask = _mask(f"{part} mask", act.mask)
+        restorer = _word(f"{part} restorer", act.restorer)
     if isinstance(handler, SignalQueue):
         if sig in _FAULTS:
             raise ValueError(
@@ -230,8 +229,8 @@ def _words(sig: int, act: object) -> tuple[object, int, int, int]:
             f"{name} must be SIG_DFL, SIG_IGN, a SignalQueue or a SignalAction, "
             f"not {type(handler).__name__}{hint}"
         )
-    address = _word("rt_sigaction() argument 'act': its handler", handler)
-    known = (sig, address, flags & _SA_SIGINFO, restorer)
+    address = _word(f"{part} handler", handler)
+    known = (sig, address, flags & SigactionFlag.SA_SIGINFO, restorer)
     if address not in _SIMPLE and known not in _reported:
         raise ValueError(
             f"{name} must be SIG_DFL, SIG_IGN, a SignalQueue or an action that was read for "
