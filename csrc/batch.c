@@ -396,14 +396,7 @@ type_of(module_state *state, int which)
     type = which == BATCH_RECORDER
                ? make_recorder_type(state->module)
                : (PyTypeObject *)PyType_FromModuleAndSpec(state->module, specs[which], NULL);
-    if (type == NULL)
-        return NULL;
-    PyTypeObject *expected = NULL;
-    if (__atomic_compare_exchange_n(&state->batch_types[which], &expected, type, false, __ATOMIC_ACQ_REL,
-                                    __ATOMIC_ACQUIRE))
-        return type;
-    Py_DECREF(type);
-    return expected;
+    return type != NULL ? keep_type(&state->batch_types[which], type) : NULL;
 }
 
 PyTypeObject *

@@ -51,6 +51,18 @@ state_of(PyObject *module)
     return PyModule_GetState(module);
 }
 
+/* Puts a new type into its place, and returns the one that is there then: making it may have run code, or another
+ * thread, that made it too. */
+static inline PyTypeObject *
+keep_type(PyTypeObject **place, PyTypeObject *type)
+{
+    PyTypeObject *before = NULL;
+    if (__atomic_compare_exchange_n(place, &before, type, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+        return type;
+    Py_DECREF(type);
+    return before;
+}
+
 static inline PyTypeObject *
 struct_type(module_state *state, unsigned index)
 {

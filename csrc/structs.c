@@ -539,13 +539,7 @@ struct_make_type(module_state *state, unsigned index)
             PyErr_NoMemory();
         return NULL;
     }
-    /* Making it may have run code, or another thread, that made it too. */
-    PyTypeObject *expected = NULL;
-    if (__atomic_compare_exchange_n(&state->struct_types[index], &expected, type, false, __ATOMIC_ACQ_REL,
-                                    __ATOMIC_ACQUIRE))
-        return type;
-    Py_DECREF(type);
-    return expected;
+    return keep_type(&state->struct_types[index], type);
 }
 
 PyTypeObject *
