@@ -1,6 +1,7 @@
 /* The bare call for typed calls in Python: words and buffers in, the result register out. */
 #include "enter.h"
 
+#include "gil.h"
 #include "signature.h"
 #include "syscall_arch.h"
 
@@ -42,9 +43,9 @@ enter(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t count)
         good = word_of(args[k], &words[k], view, &views);
     long result = 0;
     if (good) {
-        PyThreadState *thread = PyEval_SaveThread();
+        PyThreadState *thread = gil_release();
         result = syscall6(words[0], words[1], words[2], words[3], words[4], words[5], words[6]);
-        PyEval_RestoreThread(thread);
+        gil_take(thread);
     }
     while (views > 0)
         PyBuffer_Release(&view[--views]);

@@ -8,6 +8,7 @@
 #include "bulk.h"
 #include "enter.h"
 #include "family.h"
+#include "gil.h"
 #include "interpreter.h"
 #include "mapping.h"
 #include "processes.h"
@@ -138,6 +139,7 @@ fast_exec(PyObject *module)
     if (state->status_zero == NULL)
         return -1;
     vdso_enable(true);
+    find_single_threaded();
     find_thread_record();
     if (PyModule_AddFunctions(module, action_methods) < 0 || PyModule_AddFunctions(module, enter_methods) < 0)
         return -1;

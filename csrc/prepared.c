@@ -5,6 +5,7 @@
 #include "batch.h"
 #include "errors.h"
 #include "generated/numbers.h"
+#include "gil.h"
 #include "interpreter.h"
 #include "structs.h"
 #include "syscall_arch.h"
@@ -57,11 +58,9 @@ enter_once(const prepared *p, const operation *op)
 static inline long
 enter(const prepared *p, const operation *op)
 {
-    if (!p->blocks)
-        return enter_once(p, op);
-    PyThreadState *thread = PyEval_SaveThread();
+    PyThreadState *thread = p->blocks ? gil_release() : NULL;
     long result = enter_once(p, op);
-    PyEval_RestoreThread(thread);
+    gil_take(thread);
     return result;
 }
 
@@ -203,10 +202,9 @@ call_as(PyObject *self, Py_ssize_t nargs, shape of, bool blocks)
             return NULL;
         own[p->place] = (long)PyBytes_AS_STRING(made);
     }
-    PyThreadState *thread = blocks ? PyEval_SaveThread() : NULL;
+    PyThreadState *thread = blocks ? gil_release() : NULL;
     long result = syscall6(p->nr, reg[0], reg[1], reg[2], reg[3], reg[4], reg[5]);
-    if (blocks)
-        PyEval_RestoreThread(thread);
+    gil_take(thread);
     if (__builtin_expect(syscall_failed(result), 0) && !mend(p, reg, &result)) {
         Py_XDECREF(made);
         return NULL;

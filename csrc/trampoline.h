@@ -12,6 +12,7 @@
 #include "audit.h"
 #include "call.h"
 #include "errors.h"
+#include "gil.h"
 #include "results.h"
 #include "rings.h"
 #include "syscall_arch.h"
@@ -256,14 +257,9 @@ trampoline(const signature *sig, PyObject *module, PyObject *const *args, Py_ssi
     uint64_t submitted = sig->result == RESULT_ENDED ? requests_submitted(state) : 0;
     long result;
     for (;;) {
-        if (may_wait(sig, &c)) {
-            PyThreadState *thread = PyEval_SaveThread();
-            result = enter_kernel(sig, &c);
-            PyEval_RestoreThread(thread);
-        }
-        else {
-            result = enter_kernel(sig, &c);
-        }
+        PyThreadState *thread = may_wait(sig, &c) ? gil_release() : NULL;
+        result = enter_kernel(sig, &c);
+        gil_take(thread);
         result = understood(sig, &c, &m, result);
         if (__builtin_expect(!syscall_failed(result), 1)) {
             if (can_grow(sig)) {
