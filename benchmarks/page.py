@@ -27,8 +27,10 @@ PAGE = ROOT / "docs" / "speed.md"
 BENCH = ["-m", "pysyscall", "bench"]
 RUNS = {
     "pairs": [*BENCH, "pairs"],
+    "pairs_beside": [*BENCH, "pairs", "--second-thread"],
     "layers": [*BENCH, "layers", "write"],
     "floors": [*BENCH, "layers", "--all"],
+    "floors_beside": [*BENCH, "layers", "--all", "--second-thread"],
     "curve": [*BENCH, "curve", "read"],
     "threads": [*BENCH, "threads"],
     "batch": [*BENCH, "batch"],
@@ -57,7 +59,8 @@ def conditions(figures: dict[str, Any]) -> str:
 
 
 def kinds(figures: dict[str, Any]) -> str:
-    """A line a kind: times as fast, and the share of the instructions."""
+    """A line a kind: times as fast, alone and beside a thread; the share of instructions."""
+    beside = {pair["name"]: pair["ratio"] for pair in figures["pairs_beside"]["pairs"]}
     counted = {pair["name"]: pair for pair in figures["instructions"]["pairs"]}
     rows = []
     for kind, text in [*KINDS.items(), ("", "all")]:
@@ -72,13 +75,19 @@ def kinds(figures: dict[str, Any]) -> str:
         share = f"{mean(shares):.2f}" if shares else "-"
         slowest = min(chosen, key=lambda p: float(p["ratio"]))
         ratio = f"{mean(p['ratio'] for p in chosen):.2f}"
-        rows.append((text, len(chosen), ratio, f"{slowest['ratio']:.2f} {slowest['name']}", share))
-    head = ("", "pairs", "times as fast", "the slowest of them", "share of os's instructions")
+        slow = f"{slowest['ratio']:.2f} {slowest['name']}"
+        two = f"{mean(beside[p['name']] for p in chosen if p['name'] in beside):.2f}"
+        rows.append((text, len(chosen), ratio, slow, two, share))
+    head = (
+        *("", "pairs", "times as fast", "the slowest of them", "beside a thread"),
+        "share of os's instructions",
+    )
     return table(head, rows)
 
 
 def pairs(figures: dict[str, Any]) -> str:
     """Every pair."""
+    beside = {pair["name"]: pair["ratio"] for pair in figures["pairs_beside"]["pairs"]}
     counted = {pair["name"]: pair for pair in figures["instructions"]["pairs"]}
     rows = []
     for pair in figures["pairs"]["pairs"]:
@@ -90,11 +99,15 @@ def pairs(figures: dict[str, Any]) -> str:
                 f"{pair['ours']['least']:.0f}",
                 f"{pair['ratio']:.2f}",
                 f"{pair['low']:.2f} to {pair['high']:.2f}",
+                f"{beside[pair['name']]:.2f}" if pair["name"] in beside else "-",
                 f"{count['theirs']:.0f}" if count else "-",
                 f"{count['ours']:.0f}" if count else "-",
             )
         )
-    head = ("", "os, ns", "ours, ns", "times as fast", "quartiles", "os, instr.", "ours, instr.")
+    head = (
+        *("", "os, ns", "ours, ns", "times as fast", "quartiles", "beside a thread"),
+        *("os, instr.", "ours, instr."),
+    )
     return table(head, rows)
 
 
@@ -107,14 +120,16 @@ def layers(figures: dict[str, Any]) -> str:
 
 
 def floors(figures: dict[str, Any]) -> str:
+    beside = {call["name"]: call for call in figures["floors_beside"]["calls"]}
     rows = []
     for call in figures["floors"]["calls"]:
         least = {name: times["least"] for name, times in call["layers"].items()}
         columns = [f"{least[name]:.0f}" for name in (NATIVE, FLOOR, OURS, THEIRS)]
-        released = f"{least[OURS] / least[RELEASED]:.2f}" if RELEASED in least else "-"
-        ratio = f"{call['ours_to_floor']['ratio']:.2f}"
-        rows.append((f"{call['name']}: {call['shape']}", *columns, ratio, released))
-    head = ("", "C loop", "floor", "ours", "os", "ours / floor", "the floor too without GIL")
+        ratios = [f"{one['ours_to_floor']['ratio']:.2f}" for one in (call, beside[call["name"]])]
+        if RELEASED not in least:
+            ratios[1] = "-"
+        rows.append((f"{call['name']}: {call['shape']}", *columns, *ratios))
+    head = ("", "C loop", "floor", "ours", "os", "ours / floor", "beside a thread")
     return table(head, rows)
 
 

@@ -60,7 +60,7 @@ def _show(info: SyscallInfo) -> list[str]:
         lines += _wrapped("errors", " ".join(info.errnos))
     if info.blocks is not None:
         where = "".join(f", where {name} > {n}" for name, n in info.blocks_above.items())
-        can = f"it can{where}: the GIL is released{' then' if where else ''}"
+        can = f"it can{where}: other threads get the GIL{' then' if where else ''}"
         lines.append("blocks      " + (can if info.blocks else "never"))
     if info.vdso:
         lines.append("vDSO        answered in user space where the kernel offers it")

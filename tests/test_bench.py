@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from isolated.child import python
 
 from pysyscall import table
 from pysyscall.__main__ import main
@@ -456,6 +457,14 @@ def test_pairs_are_printed_and_kept(capsys: Captured, short: None, tmp_path: Pat
 
     assert exit_status("pairs", "--filter", "getppid", "--rounds", "2", "--compare", str(kept)) == 0
     assert re.search(r"was \d+\.\d\d; ours [+-]\d+ %", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(("options", "threads"), [((), 1), (("--second-thread",), 2)])
+def test_pairs_alone_and_beside_a_thread(options: tuple[str, ...], threads: int) -> None:
+    told = python(
+        "-m", "pysyscall", *["bench", "pairs", "--filter", "getppid", "--rounds", "1"], *options
+    )
+    assert re.search(rf"^threads +{threads}$", told, re.MULTILINE)
 
 
 @pytest.mark.parametrize(

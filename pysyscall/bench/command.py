@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -80,6 +81,11 @@ def declare(parser: argparse.ArgumentParser) -> None:
         )
         measured.add_argument(
             "--cpu", type=int, metavar="N", help="run on this CPU (default: the last allowed)"
+        )
+        measured.add_argument(
+            "--second-thread",
+            action="store_true",
+            help="beside a thread that sleeps, for which calls release the GIL",
         )
     add("threads", "whether calls let other threads run", 3)
 
@@ -159,6 +165,8 @@ def _facts(options: argparse.Namespace) -> dict[str, str]:
     from pysyscall.bench.environment import conditions
     from pysyscall.bench.report import heading
 
+    if getattr(options, "second_thread", False):
+        threading.Thread(target=threading.Event().wait, daemon=True).start()
     facts = conditions()
     if "cpu" in options:
         allowed = os.sched_getaffinity(0)

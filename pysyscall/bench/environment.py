@@ -54,6 +54,7 @@ def conditions() -> dict[str, str]:
         "kernel": f"{platform.release()} {platform.version()}",
         "libc": " ".join(platform.libc_ver()),
         "cpu": f"{_field(processor, 'model name') or 'unknown'}, {os.cpu_count()} CPUs",
+        "threads": _field(status, "Threads"),
         "affinity": f"CPUs {affinity} allowed",
         "virtualisation": f"a guest: {_read(_FIRMWARE) or 'unknown'}" if virtual else "none seen",
         "mitigations": _mitigations() or "none",

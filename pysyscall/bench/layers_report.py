@@ -15,7 +15,7 @@ HEAD = (
     f"      without the GIL"
 )
 LIMIT_HELD, LIMIT_RELEASED = 1.1, 1.25
-"""What ours may cost beside the floor: calls that keep the GIL, and those that release it."""
+"""What ours may cost beside the floor: calls that never release the GIL, and those that can."""
 _SIGNS = "=-#:.*"
 _WIDTH = 60
 
@@ -39,8 +39,8 @@ def legend() -> list[str]:
     return [
         "",
         "Nanoseconds a call. The floor keeps the GIL; in the last column it releases it, as ours",
-        f"does. Ours should cost at most {LIMIT_HELD} times the floor where it keeps the GIL and",
-        f"{LIMIT_RELEASED} times where it releases it.",
+        f"does where there are other threads. Ours should cost at most {LIMIT_HELD} times the floor",
+        f"where it never releases the GIL, and {LIMIT_RELEASED} times where the call can wait.",
     ]
 
 
