@@ -39,8 +39,8 @@ def legend() -> list[str]:
     return [
         "",
         "Nanoseconds a call. The floor keeps the GIL; in the last column it releases it, as ours",
-        f"does where there are other threads. Ours should cost at most {LIMIT_HELD} times the floor",
-        f"where it never releases the GIL, and {LIMIT_RELEASED} times where the call can wait.",
+        "does where there are other threads. Ours should cost so many times the floor at most:",
+        f"{LIMIT_HELD} where it never releases the GIL, {LIMIT_RELEASED} where it can.",
     ]
 
 
