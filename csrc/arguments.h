@@ -91,6 +91,12 @@ convert_struct_in(module_state *state, const signature *sig, call *c, room *m, i
         c->reg[i] = 0;
         return true;
     }
+    if (a->size <= SMALL_STRUCT && !a->tells_size && !a->grows && PyTuple_CheckExact(value)
+        && struct_small(a->type, value, m->small[i])) {
+        c->reg[i] = (long)m->small[i];
+        set_length(sig, c, m, i, a->size);
+        return true;
+    }
     if (!Py_IS_TYPE(value, state->struct_types[a->type])) {
         c->owned[i] = (PyObject *)struct_coerce(state, a->type, value);
         if (c->owned[i] == NULL)

@@ -20,6 +20,9 @@
 /* No list of interfaces is longer than IFCONF_MAX. */
 enum { SCRATCH_BYTES = 4096, IFCONF_MAX = 8 << 20 };
 
+/* A tuple for a struct of so few bytes goes onto the stack without an object of it. */
+enum { SMALL_STRUCT = 32 };
+
 /* What one call holds while it is under way. No pointer to it is ever taken, but by calls that change Mappings, so
  * all of it lives in registers. */
 typedef struct {
@@ -38,6 +41,7 @@ typedef struct {
     memory heap;  /* ... or an array of unknown size */
     messages messages;
     _Alignas(8) unsigned char scratch[SCRATCH_BYTES];
+    _Alignas(8) unsigned char small[MAX_ARGUMENTS][SMALL_STRUCT];
     unsigned char address[SOCKADDR_MAX];
     unsigned char nodes[MAX_ARGUMENTS][NODEMASK_BYTES];
     fdsets sets;

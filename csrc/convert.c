@@ -399,9 +399,19 @@ make_member(unsigned index, PyObject *value)
     return member;
 }
 
+/* Whether one thread at a time comes here, so that a value and its member stay together. */
+#ifdef Py_GIL_DISABLED
+enum { ONE_AT_A_TIME = false };
+#else
+enum { ONE_AT_A_TIME = true };
+#endif
+
 PyObject *
 enum_result(module_state *state, unsigned index, long value)
 {
+    seen_member *latest = &state->latest[index];
+    if (latest->member != NULL && latest->value == value)
+        return Py_NewRef(latest->member);
     /* Combinations of flags are many: no more than these are kept. */
     enum { KEPT = 256 };
     PyObject *known = state->members[index], *number = PyLong_FromLong(value);
@@ -416,6 +426,10 @@ enum_result(module_state *state, unsigned index, long value)
         if (found && PyDict_GET_SIZE(known) < KEPT && PyDict_SetItem(known, number, member) < 0)
             Py_CLEAR(member);
         Py_DECREF(known);
+    }
+    else if (member != NULL && ONE_AT_A_TIME) {
+        /* The table keeps it. */
+        *latest = (seen_member){member, value};
     }
     Py_XDECREF(number);
     return member;

@@ -144,7 +144,7 @@ PyObject *path_result(const char *data, Py_ssize_t length, PyObject *like);
 PyObject *enum_result(module_state *state, unsigned index, long value);
 
 /* An unsigned or signed little-endian integer of `size` bytes. */
-static inline long
+static inline __attribute__((always_inline)) long
 integer_value(const unsigned char *data, size_t size, bool is_signed)
 {
     int64_t value = 0;
@@ -153,13 +153,21 @@ integer_value(const unsigned char *data, size_t size, bool is_signed)
     return is_signed ? (int64_t)((uint64_t)value << unused) >> unused : value;
 }
 
+/* For several ints in a row; a single one is no slower from PyLong_FromLong, whose code is warm. */
 static inline PyObject *
+int_result(long value)
+{
+    unsigned long place = (unsigned long)value - SMALLEST_INT;
+    if (place < __atomic_load_n(&facts.small_count, __ATOMIC_RELAXED))
+        return Py_NewRef((PyObject *)(__atomic_load_n(&facts.small_ints, __ATOMIC_RELAXED) + place));
+    return PyLong_FromLong(value);
+}
+
+static inline __attribute__((always_inline)) PyObject *
 integer_result(const unsigned char *data, size_t size, bool is_signed)
 {
     long value = integer_value(data, size, is_signed);
-    /* An int of 64 bits without a sign is made by another function, which knows no small ints. */
-    return is_signed || size < sizeof(value) ? PyLong_FromLong(value)
-                                             : PyLong_FromUnsignedLong((unsigned long)value);
+    return is_signed || value >= 0 ? int_result(value) : PyLong_FromUnsignedLong((unsigned long)value);
 }
 
 #endif

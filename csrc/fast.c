@@ -7,8 +7,8 @@
 #include "batch.h"
 #include "bulk.h"
 #include "enter.h"
+#include "facts.h"
 #include "family.h"
-#include "gil.h"
 #include "interpreter.h"
 #include "mapping.h"
 #include "processes.h"
@@ -139,7 +139,7 @@ fast_exec(PyObject *module)
     if (state->status_zero == NULL)
         return -1;
     vdso_enable(true);
-    find_single_threaded();
+    find_facts(module);
     find_thread_record();
     if (PyModule_AddFunctions(module, action_methods) < 0 || PyModule_AddFunctions(module, enter_methods) < 0)
         return -1;
@@ -184,6 +184,7 @@ fast_clear(PyObject *module)
         Py_CLEAR(state->struct_types[k]);
     for (int k = 0; k < BATCH_TYPES; k++)
         Py_CLEAR(state->batch_types[k]);
+    memset(state->latest, 0, sizeof(state->latest));
     for (unsigned k = 0; k < ENUM_COUNT; k++)
         Py_CLEAR(state->members[k]);
     Py_CLEAR(state->wait_status);

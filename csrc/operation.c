@@ -196,6 +196,15 @@ needs_care(const signature *sig, const operation *op, int i)
     return false;
 }
 
+/* A tuple as the struct of which it has the fields: nothing here is on the stack of the call. NULL, with or
+ * without an exception, where it is something else. */
+static PyObject *
+struct_of(module_state *state, const argument *a, PyObject *value)
+{
+    bool is_tuple = a->kind == KIND_STRUCT_IN && value != NULL && PyTuple_CheckExact(value);
+    return is_tuple ? (PyObject *)struct_coerce(state, a->type, value) : NULL;
+}
+
 bool
 operation_convert(module_state *state, const signature *sig, int traits, operation *op,
                   PyObject *const *values, unsigned later)
@@ -218,7 +227,14 @@ operation_convert(module_state *state, const signature *sig, int traits, operati
     for (int i = 0; i < sig->count; i++) {
         if (later >> i & 1)
             continue;
-        if (!convert(state, sig, &op->c, m, i, values[i]) || needs_care(sig, op, i)) {
+        PyObject *own = struct_of(state, &sig->args[i], values[i]);
+        bool good = !PyErr_Occurred() && convert(state, sig, &op->c, m, i, own != NULL ? own : values[i])
+                    && !needs_care(sig, op, i);
+        if (own != NULL && op->c.owned[i] == NULL)
+            op->c.owned[i] = own;
+        else
+            Py_XDECREF(own);
+        if (!good) {
             release(state, sig, &op->c, m);
             return false;
         }

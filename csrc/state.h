@@ -5,6 +5,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include "facts.h"
 #include "generated/enum_index.h"
 #include "generated/struct_index.h"
 #include "structs.h"
@@ -23,6 +24,12 @@ typedef struct {
 #endif
 } request_table;
 
+/* The member of an enumeration that was asked for last; borrowed, NULL before there is one. */
+typedef struct {
+    PyObject *member;
+    long value;
+} seen_member;
+
 typedef struct module_state {
     PyObject *module;                         /* borrowed: the module that this state belongs to */
     PyTypeObject *struct_types[STRUCT_COUNT]; /* NULL until one is first needed */
@@ -30,6 +37,7 @@ typedef struct module_state {
     struct_object *spare_structs[STRUCT_COUNT];
     PyTypeObject *batch_types[BATCH_TYPES];
     PyObject *members[ENUM_COUNT]; /* of each enumeration: those that were seen, by value */
+    seen_member latest[ENUM_COUNT];
     PyTypeObject *mapping_type;
     PyTypeObject *wait_status;
     PyObject *status_zero;                   /* of a child that ended well, as most do */
@@ -48,7 +56,8 @@ extern struct PyModuleDef fast_module;
 static inline module_state *
 state_of(PyObject *module)
 {
-    return PyModule_GetState(module);
+    Py_ssize_t offset = __atomic_load_n(&facts.state_offset, __ATOMIC_RELAXED);
+    return offset != 0 ? *(module_state **)((char *)module + offset) : PyModule_GetState(module);
 }
 
 /* Puts a new type into its place, and returns the one that is there then: making it may have run code, or another

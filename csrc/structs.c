@@ -22,23 +22,23 @@ enum { KEEPS_SPARES = false };
 enum { KEEPS_SPARES = true };
 #endif
 
+/* The memory of the last object in that place, or new memory; NULL where there is none. */
 static inline struct_object *
-take_spare(module_state *state, const struct_info *info)
+take(struct_object **spare, size_t size)
 {
-    if (!KEEPS_SPARES)
-        return NULL;
-    struct_object **spare = &state->spare_structs[info - struct_table], *object = *spare;
+    struct_object *object = KEEPS_SPARES ? *spare : NULL;
+    if (object == NULL)
+        return PyObject_Malloc(offsetof(struct_object, data) + size);
     *spare = NULL;
     return object;
 }
 
 /* Keeps an object's memory, or frees it. */
 static inline void
-give_back(module_state *state, struct_object *object)
+give_back(struct_object *object)
 {
-    struct_object **spare = &state->spare_structs[object->info - struct_table];
-    if (KEEPS_SPARES && *spare == NULL && object->info->record_size == 0)
-        *spare = object;
+    if (object->spare != NULL && *object->spare == NULL)
+        *object->spare = object;
     else
         PyObject_Free(object);
 }
@@ -46,17 +46,21 @@ give_back(module_state *state, struct_object *object)
 void
 structs_free_spares(module_state *state)
 {
-    for (unsigned k = 0; k < STRUCT_COUNT; k++)
-        PyObject_Free(take_spare(state, &struct_table[k]));
+    for (unsigned k = 0; k < STRUCT_COUNT; k++) {
+        PyObject_Free(state->spare_structs[k]);
+        state->spare_structs[k] = NULL;
+    }
 }
 
 static struct_object *
-initialize(struct_object *object, PyTypeObject *type, const struct_info *info, Py_ssize_t size)
+initialize(struct_object *object, PyTypeObject *type, const struct_info *info, Py_ssize_t size,
+           struct_object **spare)
 {
     if (object == NULL)
         return (struct_object *)PyErr_NoMemory();
     PyObject_Init((PyObject *)object, type);
     object->info = info;
+    object->spare = spare;
     object->size = size;
     object->held = NULL;
     return object;
@@ -65,10 +69,9 @@ initialize(struct_object *object, PyTypeObject *type, const struct_info *info, P
 static struct_object *
 allocate(module_state *state, PyTypeObject *type, const struct_info *info)
 {
-    struct_object *object = take_spare(state, info);
-    if (object == NULL)
-        object = PyObject_Malloc(offsetof(struct_object, data) + info->size);
-    object = initialize(object, type, info, info->size);
+    struct_object **spare = &state->spare_structs[info - struct_table];
+    struct_object *object =
+        initialize(take(spare, info->size), type, info, info->size, KEEPS_SPARES ? spare : NULL);
     if (object != NULL)
         memset(object->data, 0, info->size);
     return object;
@@ -90,7 +93,7 @@ PyObject *
 struct_record(PyTypeObject *type, const struct_info *info, const void *data, Py_ssize_t size)
 {
     struct_object *object = PyObject_Malloc(offsetof(struct_object, data) + (size_t)size);
-    object = initialize(object, type, info, size);
+    object = initialize(object, type, info, size, NULL);
     if (object != NULL)
         memcpy(object->data, data, (size_t)size);
     return (PyObject *)object;
@@ -157,6 +160,13 @@ struct_coerce(module_state *state, unsigned index, PyObject *value)
     return (struct_object *)struct_construct(type, value, NULL);
 }
 
+bool
+struct_small(unsigned index, PyObject *fields, unsigned char *data)
+{
+    memset(data, 0, struct_table[index].size);
+    return fields_store(&struct_table[index], data, fields);
+}
+
 PyObject *
 struct_copy(module_state *state, unsigned index, PyObject *value)
 {
@@ -178,7 +188,7 @@ struct_dealloc(PyObject *self)
 {
     PyTypeObject *type = Py_TYPE(self);
     Py_XDECREF(((struct_object *)self)->held);
-    give_back(PyType_GetModuleState(type), (struct_object *)self);
+    give_back((struct_object *)self);
     Py_DECREF(type);
 }
 

@@ -68,11 +68,12 @@ typedef struct {
     uint16_t record_tail; /* offset of its last field, a text */
 } struct_info;
 
-typedef struct {
+typedef struct struct_object {
     PyObject_HEAD
     const struct_info *info;
-    Py_ssize_t size; /* bytes in use; at most info->size. A record has no memory beyond them */
-    PyObject *held;  /* a tuple of what its addresses point at, or NULL */
+    struct struct_object **spare; /* where its memory waits for the next of its type; NULL to free it */
+    Py_ssize_t size;              /* bytes in use; at most info->size. A record has no memory beyond them */
+    PyObject *held;               /* a tuple of what its addresses point at, or NULL */
     unsigned char data[];
 } struct_object;
 
@@ -105,6 +106,8 @@ PyObject *struct_record(PyTypeObject *type, const struct_info *info, const void 
 struct_object *struct_coerce(struct module_state *state, unsigned index, PyObject *value);
 /* The same, but an object of its own. */
 PyObject *struct_copy(struct module_state *state, unsigned index, PyObject *value);
+/* The bytes of struct `index` from a tuple of small ints, the rest zero; false where it takes more than that. */
+bool struct_small(unsigned index, PyObject *fields, unsigned char *data);
 
 /* The size that the struct itself tells, as bytes of the whole object. */
 Py_ssize_t struct_told_size(const struct_object *object);
