@@ -367,6 +367,11 @@ convert(module_state *state, const signature *sig, call *c, room *m, int i, PyOb
     case KIND_STRUCT_IN:
         return convert_struct_in(state, sig, c, m, i, a->optional && value == NULL ? Py_None : value);
     case KIND_STRUCT_OUT:
+        if (a->asked && value != Py_True) {
+            c->reg[i] = 0;
+            set_length(sig, c, m, i, 0);
+            return value == NULL || value == Py_False || refuse_type(sig, i, value);
+        }
         c->owned[i] = (PyObject *)struct_new(state, a->type);
         if (c->owned[i] == NULL)
             return false;

@@ -438,8 +438,8 @@ bool
 operation_comes_back(const signature *sig, int i, PyObject *value)
 {
     const argument *a = &sig->args[i];
-    bool left_out = a->kind == KIND_STRUCT_INOUT && a->nullable && (value == NULL || value == Py_None);
-    return is_out(a->kind) && !left_out;
+    bool left_out = value == NULL || value == Py_None || value == Py_False;
+    return is_out(a->kind) && !(may_lack(a) && left_out);
 }
 
 void

@@ -152,12 +152,19 @@ is_out(enum kind kind)
     }
 }
 
-/* Whether argument `i` is part of the result: not a struct to change that was left out. */
+/* Whether what comes back is a struct that Python may do without. */
+ALWAYS_INLINE bool
+may_lack(const argument *a)
+{
+    return a->asked || (a->kind == KIND_STRUCT_INOUT && a->nullable);
+}
+
+/* Whether argument `i` is part of the result: not a struct that was left out. */
 ALWAYS_INLINE bool
 comes_back(const signature *sig, const call *c, int i)
 {
     const argument *a = &sig->args[i];
-    return is_out(a->kind) && !(a->kind == KIND_STRUCT_INOUT && a->nullable && c->owned[i] == NULL);
+    return is_out(a->kind) && !(may_lack(a) && c->owned[i] == NULL);
 }
 
 ALWAYS_INLINE PyObject *

@@ -27,7 +27,7 @@ enum kind {
     KIND_BYTES_IN,      /* a readable buffer */
     KIND_BYTES_OUT,     /* an int, for new bytes of that size; or a writable buffer */
     KIND_STRUCT_IN,     /* a struct object, or a tuple of its fields */
-    KIND_STRUCT_OUT,    /* a new struct object */
+    KIND_STRUCT_OUT,    /* a new struct object; where it is `asked` for, a bool says whether */
     KIND_STRUCT_INOUT,  /* the same; the kernel changes a copy, which comes back */
     KIND_STRUCTS_IN,    /* a sequence of struct objects or tuples */
     KIND_STRUCTS_INOUT, /* the same; the kernel changes copies, which come back */
@@ -131,6 +131,7 @@ typedef struct {
     enum kind kind;
     bool optional;   /* may be left out: then `fallback` */
     bool nullable;   /* may be None: then `none` */
+    bool asked;      /* KIND_STRUCT_OUT: only where Python gives True; else a null pointer */
     bool is_signed;  /* of KIND_CELLS_OUT and KIND_ITEMS_OUT */
     bool grows;      /* a struct that tells the kernel its size, as it is */
     bool tells_size; /* ... or that has its size inside */

@@ -118,6 +118,11 @@ class Value:
     """Bits that are set in the register where the call's option is given."""
 
     @property
+    def python_default(self) -> str:
+        """The default as a literal, without the names of constants."""
+        return self.default if self.default in ("None", "False") else str(self.fallback)
+
+    @property
     def range(self) -> tuple[int, int]:
         """The values that the register can take."""
         if self.rule.range is not None:
@@ -604,6 +609,10 @@ class _Reader:
         if rule.engine in ("KIND_STRUCTS_OUT", "KIND_RECORDS_OUT") and rule.annotation:
             parameter = kind.count
             default = signature.arguments[signature.index(kind.count)].default
+        if kind.asked:
+            if default:
+                raise GrammarError(f"'{kind}' has its default already: False")
+            default = "False"
         positional = argument in signature.arguments
         if (
             parameter
@@ -665,7 +674,7 @@ class _Reader:
         """The number behind a default: a literal, a constant's name, or None."""
         if not text:
             return 0
-        if text == "None":
+        if text in ("None", "False"):
             return rule.none or 0
         try:
             value = ast.literal_eval(text)

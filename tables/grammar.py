@@ -43,6 +43,11 @@ class Kind:
     """The array behind a struct that has its length: in the first field of `count`, or how many
     are filled in there and how many there is room for in the second."""
 
+    @property
+    def asked(self) -> bool:
+        """Whether it comes back only where Python asks for it: `out Rusage?`."""
+        return self.optional and self.direction == "out"
+
     def __str__(self) -> str:
         text = " ".join(part for part in (self.direction, self.word, self.operand) if part)
         text += (f"[{self.count}]" if self.count else "") + ("?" if self.optional else "")

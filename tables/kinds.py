@@ -547,7 +547,8 @@ def _struct_rule(kind: Kind) -> Rule:
             counted=True,
         )
     if out:
-        return Rule("", "", name, "KIND_STRUCT_OUT", True, copied, "struct")
+        given = ("a bool", "bool") if kind.asked else ("", "")
+        return Rule(*given, name, "KIND_STRUCT_OUT", True, copied, "struct")
     engine = "KIND_STRUCT_IN" if kind.direction == "in" else "KIND_STRUCT_INOUT"
     returns = name if kind.direction == "inout" else ""
     return Rule(
@@ -628,6 +629,8 @@ def rule_of(kind: Kind, names: Names) -> Rule:
     """The rule for one kind; GrammarError where the words don't go together."""
     if kind.word == "by":
         return BY
+    if kind.asked and (kind.word not in names.structs or kind.count or kind.follower):
+        raise GrammarError(f"'{kind}': only a single struct can be asked for")
     if kind.word in DERIVED:
         if kind.word == "len" and kind.direction == "inout":
             return Rule("", engine="KIND_DERIVED", pointer=True, copied="both")

@@ -286,7 +286,7 @@ class Sampler:
                 raise NotImplementedError(f"no samples for '{kind}' of argument '{value.name}'")
         found = list(found)
         if kind.optional and rule.annotation:
-            found.append(Sample(None, Word(0)))
+            found.append(Sample(False if kind.asked else None, Word(0)))
         return found
 
     def _integers(self, value: Value) -> Iterator[Sample]:
@@ -551,7 +551,8 @@ class Sampler:
         from_tuples = [without_padding(layout, content) for content in contents]
         match value.kind.direction, bool(value.kind.count):
             case "out", False:
-                yield Sample(OMITTED, Pointer(size=layout.size, align=8), layout.size)
+                given = True if value.kind.asked else OMITTED
+                yield Sample(given, Pointer(size=layout.size, align=8), layout.size)
             case "out", True if value.length < 0:
                 # As many as a struct before it says: at least room for one.
                 items = int(value.kind.count) if value.kind.count.isdigit() else 1

@@ -91,6 +91,13 @@ BEYOND_32_BITS = (2**32 + 1, -(2**31) - 1, 2**31, 2**64 + 1, HUGE, -HUGE)
         TypeError,
         "must be a str, bytes or os.PathLike( or None)?, not {type}",
     ),
+    Refusal(
+        "no bool",
+        (r"out \w+\?",),
+        [0, 1, 2, None, "", "True", 1.0, [], [1], bool, pysyscall.Rusage(), object()],
+        TypeError,
+        "must be a bool, not {type}",
+    ),
 )
 def test_refused(place: Place, rule: Refusal) -> None:
     check(place, rule)

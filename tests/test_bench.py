@@ -160,12 +160,12 @@ def _(theirs: Any, ours: Any) -> None:
 @check("waitid, none has ended")
 def _(theirs: Any, ours: Any) -> None:
     assert theirs is None
-    assert ours[0].si_pid == 0
+    assert ours.si_pid == 0
 
 
 @check("waitid")
 def _(theirs: Any, ours: Any) -> None:
-    same_fields(theirs, ours[0], "si_pid", "si_uid", "si_signo", "si_status", "si_code")
+    same_fields(theirs, ours, "si_pid", "si_uid", "si_signo", "si_status", "si_code")
 
 
 @check("getitimer; setitimer")

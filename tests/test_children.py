@@ -422,7 +422,7 @@ def test_pidfd() -> None:
             os._exit(5)
         try:
             assert not os.get_inheritable(child.pidfd)
-            info, _ = pysyscall.waitid(pysyscall.P_PIDFD, child.pidfd, pysyscall.WEXITED)
+            info = pysyscall.waitid(pysyscall.P_PIDFD, child.pidfd, pysyscall.WEXITED)
             assert (info.si_pid, WaitStatus.from_siginfo(info).exit_code) == (child.pid, 5)
         finally:
             os.close(child.pidfd)

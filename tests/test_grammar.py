@@ -102,6 +102,7 @@ HARD = [
     "(path: path, argv: argv, envp: envp) -> never",
     "(msqid: id, msgp: in Stat, msgsz: tail of msgp, msgflg: int = 0) -> none",
     "(pid: pid, status: out int, options: int, usage: out Rusage) -> pid",
+    "(pid: pid, options: int, usage: out Rusage?) -> pid",
     "(mode: int, nodemask: in nodemask[maxnode], maxnode: len) -> none",
     "(addr: address, length: size, prot: uint, flags: uint, fd: fd = -1, offset: off = 0) "
     "-> mapping",
@@ -128,6 +129,9 @@ def test_hard_calls(text, names):
         ("in nonsense", "'nonsense' is no kind, no enumeration and no struct"),
         ("out records Nonsense[n]", "there is no struct 'Nonsense'"),
         ("in size of x", "takes no direction"),
+        ("out fd?", "only a single struct can be asked for"),
+        ("out Stat[n]?", "only a single struct can be asked for"),
+        ("out bytes[n]?", "only a single struct can be asked for"),
         ("inout Stat + in Nonsense[n]", "behind the \\+ stands an array of structs"),
         ("inout Stat + in Rlimit", "behind the \\+ stands an array of structs"),
     ],

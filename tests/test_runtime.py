@@ -159,9 +159,14 @@ try:
 except TypeError:
     assert told() == [("stat", (path,))]
 try:
-    pysyscall.splice(0, None, 1, None, 0)
+    pysyscall.splice(-1, None, 1, None, 9)
 except OSError:
-    assert told() == [("splice", (0, None, 1, None, 0, None))]
+    assert told() == [("splice", (-1, None, 1, None, 9, None))]
+for given in ((), (False,), (True,)):
+    try:
+        pysyscall.waitid(1, 2**22, 4, *given)
+    except ChildProcessError:
+        assert told() == [("waitid", (1, 2**22, 4, *(given or (None,))))]
 """)
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from tables import calls, families, generate, siginfo
 from tables.__main__ import main
+from tables.generate import docs, stubs
 from tables.rows import TableError
 
 TABLE = calls.load()
@@ -45,6 +46,21 @@ READ = "(fd: fd, buf: out bytes[count], count: len) -> count of buf"
 def test_good_row(tmp_path):
     table = load(tmp_path, row(READ))
     assert table.calls["read"].text == "read(fd, buf)"
+
+
+def test_a_struct_that_python_asks_for(tmp_path):
+    text = "(who: RusageWho, usage: out Rusage?) -> none"
+    call = load(tmp_path, row(text, name="getrusage")).calls["getrusage"]
+    assert call.text == "getrusage(who, usage)"
+    start = "@overload\ndef getrusage(who: RusageWho | int, usage: "
+    assert stubs.declaration(call, TABLE) == (
+        f"{start}Literal[False] = False) -> None: ...\n"
+        f"{start}Literal[True]) -> Rusage: ...\n"
+        f"{start}bool) -> None | Rusage: ...\n"
+    )
+    told = docs.docstring(call)
+    assert "usage: whether to ask for a `Rusage`, too (a bool).\n" in told
+    assert "Returns:\n    A `Rusage` where it is asked for.\n" in told
 
 
 @pytest.mark.parametrize(
@@ -104,6 +120,11 @@ def test_good_row(tmp_path):
             row("(fd: fd, buf: out Stat, count: size; more: room) -> none"),
             "option 'more': an option needs a default",
         ),
+        (
+            row("(fd: fd, buf: out Stat? = True, count: size) -> none"),
+            "argument 'buf': 'out Stat?' has its default already: False",
+        ),
+        (row("(fd: fd, buf: out Stat?, count: size) -> none"), "follows one that has one"),
         (row(READ, adds='{ fd = "O_CLOEXEC" }'), "'fd' is no argument that takes flags"),
         (
             row("(fd: fd, buf: out Stat, count: OpenFlag) -> none", adds='{ count = "O_CLOEXEC" }'),

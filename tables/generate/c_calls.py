@@ -117,8 +117,7 @@ def _doc(call: Call) -> str:
 
 
 def _declared(value: Value) -> str:
-    default = "None" if value.default == "None" else str(value.fallback)
-    return f"{value.parameter}={default}" if value.default else value.parameter
+    return f"{value.parameter}={value.python_default}" if value.default else value.parameter
 
 
 def _string(text: str) -> str:
@@ -304,7 +303,9 @@ def _argument(call: Call, value: Value) -> Iterator[tuple[str, str]]:
     yield "kind", engine
     if value.default:
         yield "optional", "true"
-    if value.kind.optional or rule.none is not None:
+    if value.kind.asked:
+        yield "asked", "true"
+    elif value.kind.optional or rule.none is not None:
         yield "nullable", "true"
         yield "none", str(rule.none or 0)
     yield "length", str(value.length)

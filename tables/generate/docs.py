@@ -163,6 +163,8 @@ def _out(value: Value) -> str:
         return _OUTS[value.kind.word]
     if value.struct is not None:
         name = value.struct.name
+        if value.kind.asked:
+            return f"{_article(name)} `{name}` where it is asked for."
         return f"A list of `{name}`." if value.kind.count else f"{_article(name)} `{name}`."
     return f"{value.rule.returns}."
 
@@ -175,7 +177,9 @@ def _parameter(call: Call, value: Value) -> str:
         meaning, given = value.about or _MEANINGS.get(key, ""), _given(value, key)
     if not meaning and value.kind.word in _MEANINGS:
         meaning = _MEANINGS[value.kind.word]
-    if value.kind.optional and "None" not in given:
+    if value.kind.asked:
+        meaning = meaning or f"whether to ask for a `{value.kind.word}`, too"
+    elif value.kind.optional and "None" not in given:
         given += ", or None" if " or " in given else " or None"
     text = f"{meaning} ({given})" if meaning and given != "an int" else meaning or given
     return f"{value.parameter}: {text}."
@@ -184,7 +188,7 @@ def _parameter(call: Call, value: Value) -> str:
 def _given(value: Value, key: str) -> str:
     if value.enum is not None:
         return f"`{value.enum.name}` or an int"
-    if value.struct is not None:
+    if value.struct is not None and not value.kind.asked:
         name = f"`{value.struct.name}`"
         if value.kind.count:
             return f"a sequence of {name} or of tuples of its fields"

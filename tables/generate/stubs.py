@@ -276,6 +276,8 @@ def variants(call: Call) -> list[dict[str, str]]:
     """What the types of some arguments say of the result: one overload each."""
     for value in call.values:
         name, engine = value.name, value.rule.engine
+        if value.kind.asked:
+            return [{name: "Literal[False]", "": ""}, {name: "Literal[True]"}, {name: "bool"}]
         if value.rule.engine == "KIND_STRUCT_INOUT" and value.kind.optional:
             return [{name: "None", "": ""}, {name: value.rule.annotation}]
         if engine in ("KIND_BYTES_OUT", "KIND_REGSET_OUT"):
@@ -304,26 +306,28 @@ def variants(call: Call) -> list[dict[str, str]]:
 
 def _parameter(value: Value, changes: dict[str, str]) -> str:
     annotation = changes.get(value.name, value.rule.annotation)
-    if value.kind.optional and annotation != "None" and not changes.get(value.name):
+    if value.kind.optional and not value.kind.asked and value.name not in changes:
         annotation += " | None"
     # The variant that is left out is another one.
-    if not value.default or (value.default == "None" and "None" not in annotation):
+    other = value.default in ("None", "False") and value.default not in annotation
+    if not value.default or (other and value.name in changes):
         return f"{value.parameter}: {annotation}"
-    default = "None" if value.default == "None" else str(value.fallback)
-    return f"{value.parameter}: {annotation} = {default}"
+    return f"{value.parameter}: {annotation} = {value.python_default}"
 
 
 def python_result(call: Call, changes: dict[str, str]) -> str:
     word = call.signature.result.word
     if word == "never":
         return "NoReturn"
+    if "bool" in changes.values():  # that of either other variant
+        return " | ".join(python_result(call, variant) for variant in variants(call)[:2])
     varying = (
         *("KIND_BYTES_OUT", "KIND_REGSET_OUT", "KIND_OPTION_OUT", "KIND_PATH_OUT"),
         *("KIND_MSGHDR_OUT", "KIND_MMSGHDR_OUT"),
     )
     parts = [
         changes.get("", value.rule.returns)
-        if value.rule.engine in varying or changes.get(value.name) == "None"
+        if value.rule.engine in varying or changes.get(value.name) in ("None", "Literal[False]")
         else value.rule.returns
         for value in call.outs
     ]

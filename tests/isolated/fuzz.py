@@ -158,6 +158,8 @@ class Worker:
 
 
 def plausible(kind: str) -> tuple[Recipe, ...]:
+    if kind.startswith("out ") and kind.endswith("?"):
+        return "True", "False"
     found = next((recipes for start, recipes in PLAUSIBLE.items() if kind.startswith(start)), ())
     if parts := re.fullmatch(r"(in|inout|out) ([A-Z]\w*)(\[\w+\])?\??", kind.partition(" + ")[0]):
         direction, name, several = parts.groups()

@@ -647,6 +647,9 @@ def processes() -> Iterator[Case]:
         os._exit(0)
     try:
         yield case("wait4", child, pysyscall.WNOHANG)
+        for asked in ((), (False,), (True,)):
+            options = pysyscall.WEXITED | pysyscall.WNOHANG
+            yield case("waitid", pysyscall.P_PID, child, options, *asked)
         info = pysyscall.SiginfoChild(si_code=os.CLD_EXITED, si_status=3)
         yield Case("WaitStatus.from_siginfo", pysyscall.WaitStatus.from_siginfo, (info,))
         yield Case("repr of WaitStatus", repr, (pysyscall.WaitStatus(15),))

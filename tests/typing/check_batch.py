@@ -21,6 +21,10 @@ def batches(path: Path, buffer: bytearray) -> None:
         assert_type(ends, Result[tuple[int, int]])
         assert_type(b.write(ends[1], b"x"), Result[int])
         assert_type(b.fcntl(fd, pysyscall.F_GETFD), Result[pysyscall.FdFlag])
+        ended = b.waitid(pysyscall.P_PIDFD, fd, pysyscall.WEXITED)
+        assert_type(ended, Result[pysyscall.SiginfoChild])
+        both = b.waitid(pysyscall.P_PIDFD, fd, pysyscall.WEXITED, rusage=True)
+        assert_type(both, Result[tuple[pysyscall.SiginfoChild, pysyscall.Rusage]])
         with b.group():
             b.close(fd)
         b.write(fd, fd)  # type: ignore[arg-type]
@@ -44,6 +48,7 @@ def prepared() -> None:
     assert_type(prepare(pysyscall.getpid), Callable[[], int])
     assert_type(prepare(pysyscall.fstat, 0)(), Stat)
     assert_type(prepare(pysyscall.write, 1, b"x")(), int)
+    assert_type(prepare(pysyscall.waitid, 0, 0, 4)(), pysyscall.SiginfoChild)
     prepare(pysyscall.write, 1, "x")  # type: ignore[arg-type]
     prepare(pysyscall.write, 1)  # type: ignore[call-arg]
 
