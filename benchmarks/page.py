@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from pysyscall.bench import batch
-from pysyscall.bench.layers import FLOOR, NATIVE, OURS, RELEASED, THEIRS
+from pysyscall.bench.layers import FLOOR, MADE, NATIVE, OURS, RELEASED, THEIRS
 from pysyscall.bench.pairs import KINDS
 
 ROOT = Path(__file__).parents[1]
@@ -124,12 +124,16 @@ def floors(figures: dict[str, Any]) -> str:
     rows = []
     for call in figures["floors"]["calls"]:
         least = {name: times["least"] for name, times in call["layers"].items()}
-        columns = [f"{least[name]:.0f}" for name in (NATIVE, FLOOR, OURS, THEIRS)]
+        columns = [f"{least[name]:.0f}" for name in (NATIVE, FLOOR, MADE, OURS, THEIRS)]
         ratios = [f"{one['ours_to_floor']['ratio']:.2f}" for one in (call, beside[call["name"]])]
         if RELEASED not in least:
             ratios[1] = "-"
-        rows.append((f"{call['name']}: {call['shape']}", *columns, *ratios))
-    head = ("", "C loop", "floor", "ours", "os", "ours / floor", "beside a thread")
+        made = f"{least[OURS] / least[MADE]:.2f}"
+        rows.append((f"{call['name']}: {call['shape']}", *columns, *ratios, made))
+    head = (
+        *("", "C loop", "floor", "with a result", "ours", "os", "ours / floor"),
+        *("beside a thread", "ours / with a result"),
+    )
     return table(head, rows)
 
 

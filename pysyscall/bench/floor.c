@@ -5,6 +5,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <dlfcn.h>
+#include <stdbool.h>
 
 #include "syscall_arch.h"
 
@@ -102,6 +103,58 @@ vdso(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
     Py_RETURN_NONE;
 }
 
+/* What the results made below are like. */
+static PyObject *example;
+
+static PyObject *
+set_example(PyObject *self, PyObject *object)
+{
+    (void)self;
+    Py_XSETREF(example, Py_NewRef(object));
+    Py_RETURN_NONE;
+}
+
+/* The cheapest object of that kind: bytes as they come, containers of the same items. */
+static PyObject *
+like(PyObject *object)
+{
+    if (PyBytes_CheckExact(object))
+        return PyBytes_FromStringAndSize(NULL, PyBytes_GET_SIZE(object));
+    if (PyAnySet_CheckExact(object))
+        return PySet_New(object);
+    bool is_tuple = PyTuple_CheckExact(object);
+    if (!is_tuple && !PyList_CheckExact(object))
+        return Py_NewRef(object);
+    Py_ssize_t count = is_tuple ? PyTuple_GET_SIZE(object) : PyList_GET_SIZE(object);
+    PyObject *made = is_tuple ? PyTuple_New(count) : PyList_New(count);
+    for (Py_ssize_t k = 0; made != NULL && k < count; k++) {
+        PyObject *item = like(is_tuple ? PyTuple_GET_ITEM(object, k) : PyList_GET_ITEM(object, k));
+        if (item == NULL)
+            Py_CLEAR(made);
+        else if (is_tuple)
+            PyTuple_SET_ITEM(made, k, item);
+        else
+            PyList_SET_ITEM(made, k, item);
+    }
+    return made;
+}
+
+static PyObject *
+held_made(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    (void)self, (void)args, (void)nargs;
+    enter();
+    return like(example);
+}
+
+static PyObject *
+vdso_made(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    (void)self, (void)args, (void)nargs;
+    the_vdso(the.reg[0], the.reg[1], the.reg[2]);
+    return like(example);
+}
+
 static PyObject *
 loop(PyObject *self, PyObject *count)
 {
@@ -135,12 +188,15 @@ loop_int80(PyObject *self, PyObject *args)
 static PyMethodDef methods[] = {
     {"set_call", set_call, METH_VARARGS, NULL},
     {"set_vdso", set_vdso, METH_VARARGS, NULL},
+    {"set_example", set_example, METH_O, NULL},
     {"once", once, METH_NOARGS, NULL},
     {"once_int80", once_int80, METH_O, NULL},
     {"nothing", (PyCFunction)(void (*)(void))nothing, METH_FASTCALL, NULL},
     {"held", (PyCFunction)(void (*)(void))held, METH_FASTCALL, NULL},
     {"released", (PyCFunction)(void (*)(void))released, METH_FASTCALL, NULL},
     {"vdso", (PyCFunction)(void (*)(void))vdso, METH_FASTCALL, NULL},
+    {"held_made", (PyCFunction)(void (*)(void))held_made, METH_FASTCALL, NULL},
+    {"vdso_made", (PyCFunction)(void (*)(void))vdso_made, METH_FASTCALL, NULL},
     {"loop", loop, METH_O, NULL},
     {"loop_vdso", loop_vdso, METH_O, NULL},
     {"loop_int80", loop_int80, METH_VARARGS, NULL},

@@ -1,8 +1,9 @@
 """What lies between a call's least cost and its cost in Python, layer by layer.
 
 The C loop makes the bare instruction again and again. The floor is a builtin that does so once,
-with nothing to convert: what no function of Python can go below. Above it lies what each way of
-making the call adds of its own.
+with nothing to convert: what no function of Python can go below. One that also gives what was asked
+for can't go below the floor with a result. Above it lies what each way of making the call adds of
+its own.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from pysyscall.bench import floor
 from pysyscall.bench.errors import BenchError
 from pysyscall.bench.measure import Limits, Times, in_turns, quartiles
 from pysyscall.bench.shapes import Shape, registers
-from pysyscall.bench.statements import Loop, Space, loop
+from pysyscall.bench.statements import Loop, Space, loop, value
 from pysyscall.calls._kernel import enter
 
 EMPTY = "an empty loop"
@@ -34,6 +35,7 @@ INT80 = "C loop: the same by int 0x80"
 NATIVE = "C loop: the bare instruction"
 VDSO = "C loop: through the vDSO"
 FLOOR = "the floor: a builtin with constants"
+MADE = "the floor, and a result made"
 RELEASED = "the floor, and the GIL released"
 OURS = "pysyscall"
 WRAPPED = "a call typed in Python"
@@ -41,7 +43,7 @@ RAW = "pysyscall.raw.syscall"
 THEIRS = "the standard library"
 CFFI = "cffi, API mode"
 CTYPES = "ctypes, libc's syscall()"
-CORE = (NATIVE, FLOOR, RELEASED, OURS, THEIRS)
+CORE = (NATIVE, FLOOR, MADE, RELEASED, OURS, THEIRS)
 """The layers that `--all` measures of every call."""
 FILTERS = {
     "under a filter that allows all": "all",
@@ -80,7 +82,7 @@ class Layers:
             bottom: {name: pieces[name] for name in ("the door to the kernel", "the call itself")},
             FLOOR: pieces,
         }
-        for name in (RELEASED, OURS, WRAPPED, RAW, THEIRS, CFFI, CTYPES):
+        for name in (MADE, RELEASED, OURS, WRAPPED, RAW, THEIRS, CFFI, CTYPES):
             if name in least:
                 own = max(0.0, least[name] - sum(pieces.values()))
                 shown[name] = pieces | {"what it adds": own}
@@ -109,6 +111,7 @@ class _Call:
         self.nr = shape.info.number
         self.floor = floor.load()
         self.missing: dict[str, str] = {}
+        self.example = _plain(value(shape.ours, space))
         floor.set_call(self.nr, self.words)
         result = self.floor.once()
         if result < 0:
@@ -125,6 +128,7 @@ class _Call:
 
         def timed(count: int) -> int:
             floor.set_call(self.nr, self.words)
+            self.floor.set_example(self.example)
             return run(count)
 
         return timed
@@ -144,11 +148,11 @@ class _Call:
         }
         if (run := self._by_int80()) is not None:
             made[INT80] = run
-        made[FLOOR] = self._through("held")
+        made[FLOOR], made[MADE] = self._through("held"), self._through("held_made")
         if self.shape.info.vdso:
             if self.floor.set_vdso(f"__vdso_{self.shape.name}"):
                 made[VDSO] = self._native(self.nr, self.floor.loop_vdso)
-                made[FLOOR] = self._through("vdso")
+                made[FLOOR], made[MADE] = self._through("vdso"), self._through("vdso_made")
             else:
                 self.missing[VDSO] = "this kernel offers none"
         if self.shape.info.blocks:
@@ -175,6 +179,14 @@ class _Call:
             self.missing[INT80] = "this kernel does not offer it"
             return None
         return self._native(self.nr, lambda count: self.floor.loop_int80(count, nr))
+
+
+def _plain(result: Any) -> Any:
+    """The same, with the bytes of structs in their place: the least that can hold one."""
+    if isinstance(result, (tuple, list)):
+        return type(result)(map(_plain, result))
+    is_struct = hasattr(result, "from_bytes") and not isinstance(result, int)
+    return bytes(result) if is_struct else result
 
 
 def _wrapper(name: str) -> Callable[..., int]:

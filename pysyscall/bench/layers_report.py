@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from pysyscall.bench import plot
-from pysyscall.bench.layers import FLOOR, NATIVE, OURS, RELEASED, THEIRS, Layers
+from pysyscall.bench.layers import FLOOR, MADE, NATIVE, OURS, RELEASED, THEIRS, Layers
 from pysyscall.bench.report import times
 
 NAME = 40
 HEAD = (
     f"{'':18}{'':30}{'C loop':>8}{'floor':>8}{'ours':>8}{'os':>8}{'ours/floor':>12}  quartiles"
-    f"      without the GIL"
+    f"{'with a result':>16}{'released':>10}"
 )
 LIMIT_HELD, LIMIT_RELEASED = 1.1, 1.25
 """What ours may cost beside the floor: calls that never release the GIL, and those that can."""
@@ -27,10 +27,11 @@ def line(measured: Layers) -> str:
     low, ratio, high = measured.ratio(OURS, FLOOR)
     limit = LIMIT_RELEASED if releases else LIMIT_HELD
     columns = "".join(f"{least[name]:8.0f}" for name in (NATIVE, FLOOR, OURS, THEIRS))
+    made = measured.ratio(OURS, MADE)[1]
     other = f"{measured.ratio(OURS, RELEASED)[1]:.2f}" if releases else "-"
     text = (
         f"{measured.shape.name:18}{measured.shape.shape:30}{columns}"
-        f"{ratio:12.2f}  {low:.2f} to {high:.2f}{other:>12}"
+        f"{ratio:12.2f}  {low:.2f} to {high:.2f}{made:13.2f}{other:>10}"
     )
     return text + (f"  above {limit}" if ratio > limit else "")
 
@@ -38,8 +39,9 @@ def line(measured: Layers) -> str:
 def legend() -> list[str]:
     return [
         "",
-        "Nanoseconds a call. The floor keeps the GIL; in the last column it releases it, as ours",
-        "does where there are other threads. Ours should cost so many times the floor at most:",
+        "Nanoseconds a call. The floor keeps the GIL and returns None. In the last columns it also",
+        "makes the cheapest object that can hold the result, or it releases the GIL, as ours does",
+        "where there are other threads. Ours should cost so many times the floor at most:",
         f"{LIMIT_HELD} where it never releases the GIL, {LIMIT_RELEASED} where it can.",
     ]
 
