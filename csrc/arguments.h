@@ -142,12 +142,13 @@ convert_fdset(module_state *state, const signature *sig, call *c, room *m, int i
     c->reg[i] = 0;
     if (value == NULL || value == Py_None)
         return true;
-    if (!fdset_from(state, sig, i, value, &m->sets, i - carrier - 1, &c->reg[carrier]))
+    if (!fdset_from(state, sig, i, value, &m->sets, i - carrier - 1))
         return false;
+    c->reg[carrier] = m->sets.count;
     c->viewed[i] = true;
     EACH_ARGUMENT (k) {
         if (sig->args[k].kind == KIND_FDSET && c->viewed[k])
-            c->reg[k] = (long)(m->sets.masks + (size_t)(k - carrier - 1) * m->sets.bytes);
+            c->reg[k] = (long)(m->sets.masks + (size_t)(k - carrier - 1) * m->sets.room);
     }
     return true;
 }

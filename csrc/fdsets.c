@@ -4,33 +4,41 @@
 #include <limits.h>
 
 #include "errors.h"
-#include "vectors.h"
 
-/* Makes room for `fd` in each set. */
+enum { WORD_BITS = 64 };
+
+/* Gives each mask room for word `last`. */
 static bool
-reach(fdsets *sets, long fd)
+widen(fdsets *sets, size_t last)
 {
-    if (sets->masks == NULL) {
-        sets->masks = (unsigned char *)sets->in_place;
-        sets->bytes = FDSET_INLINE;
-        memset(sets->in_place, 0, sizeof(sets->in_place));
-    }
-    size_t bytes = sets->bytes;
-    while ((size_t)fd / 8 >= bytes)
-        bytes *= 2;
-    if (bytes == sets->bytes)
-        return true;
+    size_t room = sets->room;
+    while (last >= room)
+        room *= 2;
     memory more;
-    if (!memory_take(&more, FDSETS * bytes))
+    if (!memory_take(&more, FDSETS * room * sizeof(uint64_t)))
         return false;
-    if (more.origin != MEMORY_MAPPED)
-        memset(more.data, 0, more.size);
+    uint64_t *masks = (uint64_t *)more.data;
     for (size_t k = 0; k < FDSETS; k++)
-        memcpy(more.data + k * bytes, sets->masks + k * sets->bytes, sets->bytes);
-    fdsets_release(sets);
+        memcpy(masks + k * room, sets->masks + k * sets->room, sets->words * sizeof(uint64_t));
+    memory_give_back(&sets->heap);
     sets->heap = more;
-    sets->masks = more.data;
-    sets->bytes = bytes;
+    sets->masks = masks;
+    sets->room = room;
+    return true;
+}
+
+/* Takes word `last` of each mask, and all before it, into use. */
+static bool
+reach(fdsets *sets, size_t last)
+{
+    if (last >= sets->room && !widen(sets, last))
+        return false;
+    /* What was mapped is zero already, and too much to be touched. */
+    if (sets->heap.origin == MEMORY_MAPPED && last >= sets->words)
+        sets->words = last + 1;
+    for (; sets->words <= last; sets->words++)
+        for (size_t k = 0; k < FDSETS; k++)
+            sets->masks[k * sets->room + sets->words] = 0;
     return true;
 }
 
@@ -89,86 +97,127 @@ descriptor(module_state *state, const signature *sig, int i, Py_ssize_t k, PyObj
 
 /* Puts item `k` into a set; the kernel counts in a C int. */
 static bool
-put(module_state *state, const signature *sig, int i, Py_ssize_t k, PyObject *item, fdsets *sets, int place,
-    long *count)
+put(module_state *state, const signature *sig, int i, Py_ssize_t k, PyObject *item, fdsets *sets, int place)
 {
     long fd = 0;
     if (!descriptor(state, sig, i, k, item, &fd))
         return false;
     if (fd >= INT_MAX)
         return refuse(sig, i, PyExc_ValueError, "item %zd must be in [0, %d]", k, INT_MAX - 1);
-    if (!reach(sets, fd))
+    if (!reach(sets, (size_t)fd / WORD_BITS))
         return false;
-    sets->masks[(size_t)place * sets->bytes + (size_t)fd / 8] |= (unsigned char)(1 << fd % 8);
-    *count = fd >= *count ? fd + 1 : *count;
+    sets->masks[(size_t)place * sets->room + (size_t)fd / WORD_BITS] |= 1UL << fd % WORD_BITS;
+    sets->count = fd >= sets->count ? fd + 1 : sets->count;
     return true;
 }
 
-bool
-fdset_from(module_state *state, const signature *sig, int i, PyObject *value, fdsets *sets, int place,
-           long *count)
+/* Puts what an iterable yields into a set. */
+static bool
+put_each(module_state *state, const signature *sig, int i, PyObject *value, fdsets *sets, int place)
 {
-    if (!reach(sets, 0))
-        return false;
-    bool good = true;
-#ifndef Py_GIL_DISABLED
-    if (PyList_CheckExact(value)) {
-        /* A fileno() may change the list. */
-        for (Py_ssize_t k = 0; good && k < PyList_GET_SIZE(value); k++) {
-            PyObject *item = Py_NewRef(PyList_GET_ITEM(value, k));
-            good = put(state, sig, i, k, item, sets, place, count);
-            Py_DECREF(item);
-        }
-        return good;
-    }
-#endif
     PyObject *iterator = iterator_of(state, sig, i, value), *item;
     if (iterator == NULL)
         return false;
+    bool good = true;
     for (Py_ssize_t k = 0; good && (item = PyIter_Next(iterator)) != NULL; k++) {
-        good = put(state, sig, i, k, item, sets, place, count);
+        good = put(state, sig, i, k, item, sets, place);
         Py_DECREF(item);
     }
     Py_DECREF(iterator);
     return good && !PyErr_Occurred();
 }
 
-void
-fdsets_release(fdsets *sets)
+/* Puts items from `k` on into a set while they are ints whose words are in use; tells where it stopped. */
+static inline Py_ssize_t
+put_plain(PyObject *const *items, Py_ssize_t k, Py_ssize_t size, fdsets *sets, int place)
 {
-    if (sets->masks != NULL && sets->masks != (unsigned char *)sets->in_place)
-        memory_give_back(&sets->heap);
-    sets->masks = NULL;
+    uint64_t *mask = sets->masks + (size_t)place * sets->room;
+    unsigned long limit = sets->words * WORD_BITS;
+    long fd, count = sets->count;
+    for (; k < size && int_in_place(items[k], &fd) && (unsigned long)fd < limit; k++) {
+        mask[(size_t)fd / WORD_BITS] |= 1UL << fd % WORD_BITS;
+        count = fd >= count ? fd + 1 : count;
+    }
+    sets->count = count;
+    return k;
 }
 
-/* The bytes that hold `count` bits, in whole words. */
-static size_t
-whole_words(long count)
+/* Whether the items can be had from where they are, without an iterator. */
+static inline bool
+has_items(PyObject *value)
 {
-    return ((size_t)count + 63) / 64 * 8;
+#ifndef Py_GIL_DISABLED
+    if (PyList_CheckExact(value))
+        return true;
+#endif
+    return PyTuple_CheckExact(value);
 }
 
-long
-fdsets_total(const fdsets *sets, long count)
+bool
+fdset_from(module_state *state, const signature *sig, int i, PyObject *value, fdsets *sets, int place)
 {
-    long total = 0;
-    size_t used = sets->masks != NULL ? whole_words(count) : 0;
+    if (sets->masks == NULL) {
+        sets->masks = sets->in_place;
+        sets->room = FDSET_WORDS;
+        sets->words = 1;
+        sets->count = 0;
+        sets->heap.origin = MEMORY_NONE;
+        for (size_t k = 0; k < FDSETS; k++)
+            sets->in_place[k * FDSET_WORDS] = 0;
+    }
+    if (!has_items(value))
+        return put_each(state, sig, i, value, sets, place);
+    for (Py_ssize_t k = 0;; k++) {
+        /* A fileno() may have changed the list. */
+        PyObject *const *items = PySequence_Fast_ITEMS(value);
+        Py_ssize_t size = Py_SIZE(value);
+        k = put_plain(items, k, size, sets, place);
+        if (k >= size)
+            return true;
+        PyObject *item = Py_NewRef(items[k]);
+        bool good = put(state, sig, i, k, item, sets, place);
+        Py_DECREF(item);
+        if (!good)
+            return false;
+    }
+}
+
+Py_ssize_t
+fdsets_count(fdsets *sets)
+{
+    Py_ssize_t total = 0;
+    if (sets->masks == NULL)
+        return 0;
     for (size_t k = 0; k < FDSETS; k++) {
-        for (size_t byte = 0; byte < used; byte += 8) {
-            uint64_t word;
-            memcpy(&word, sets->masks + k * sets->bytes + byte, sizeof(word));
-            /* They are few: faster than __builtin_popcountll, which the oldest processors have as a function. */
-            for (; word != 0; word &= word - 1)
-                total++;
-        }
+        const uint64_t *mask = sets->masks + k * sets->room;
+        Py_ssize_t found = 0;
+        /* They are few: faster than __builtin_popcountll, which the oldest processors have as a function. */
+        for (size_t place = 0; place < sets->words; place++)
+            for (uint64_t word = mask[place]; word != 0; word &= word - 1)
+                found++;
+        sets->found[k] = found;
+        total += found;
     }
     return total;
 }
 
 PyObject *
-fdset_result(const fdsets *sets, int place, long count)
+fdset_result(const fdsets *sets, int place)
 {
-    if (sets->masks == NULL)
-        return PySet_New(NULL);
-    return cpuset_result(sets->masks + (size_t)place * sets->bytes, (Py_ssize_t)whole_words(count));
+    Py_ssize_t size = sets->masks != NULL ? sets->found[place] : 0, filled = 0;
+    PyObject *list = PyList_New(size);
+    if (list == NULL || size == 0)
+        return list;
+    const uint64_t *mask = sets->masks + (size_t)place * sets->room;
+    for (long first = 0; filled < size; first += WORD_BITS) {
+        for (uint64_t word = *mask++; word != 0; word &= word - 1) {
+            PyObject *number = PyLong_FromLong(first + __builtin_ctzll(word));
+            if (number == NULL) {
+                Py_DECREF(list);
+                return NULL;
+            }
+            PyList_SET_ITEM(list, filled++, number);
+        }
+    }
+    return list;
 }

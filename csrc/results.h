@@ -94,8 +94,7 @@ take_out(module_state *state, const signature *sig, call *c, room *m, int i, lon
     case KIND_TIME_INOUT:
         return c->reg[i] != 0 ? struct_from_data(state, a->type, &m->cells[i], sizeof(struct timespec))
                               : Py_NewRef(Py_None);
-    case KIND_FDSET:
-        return c->viewed[i] ? fdset_result(&m->sets, i - a->length - 1, c->reg[a->length]) : PySet_New(NULL);
+    case KIND_FDSET: return fdset_result(&m->sets, i - a->length - 1);
     case KIND_MSGBUF_OUT: return msgbuf_result(state, (const unsigned char *)c->reg[i], result);
     case KIND_SIGSET_OUT: return sigset_result(state, m->cells[i].mask);
     case KIND_SIGINFO_OUT: return siginfo_result(state, m->scratch);

@@ -130,7 +130,7 @@ grow(const signature *sig, call *c, room *m, long result)
 
 /* What the kernel's answer means where it is not what it seems. */
 ALWAYS_INLINE long
-understood(const signature *sig, const call *c, const room *m, long result)
+understood(const signature *sig, const call *c, room *m, long result)
 {
     if (sig->result == RESULT_STARTED && result == -EINPROGRESS)
         return 0;
@@ -138,9 +138,8 @@ understood(const signature *sig, const call *c, const room *m, long result)
         return -ENOMEM;
     EACH_ARGUMENT (i) {
         /* The kernel looks at no descriptor above all that were ever open, and leaves its bit as it was. */
-        if (i < sig->count && sig->args[i].kind == KIND_FDSET && result >= 0
-            && fdsets_total(&m->sets, c->reg[sig->args[i].length]) > result)
-            return -EBADF;
+        if (i < sig->count && sig->args[i].kind == KIND_FDSET)
+            return result >= 0 && fdsets_count(&m->sets) > result ? -EBADF : result;
     }
     return result;
 }

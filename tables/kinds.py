@@ -411,7 +411,7 @@ POINTERS: dict[tuple[str, str], Rule] = {
     ("fdset", "inout"): Rule(
         "an iterable of descriptors",
         annotation=f"Iterable[{_FD_LIKE}]",
-        returns="set[int]",
+        returns="list[int]",
         engine="KIND_FDSET",
         copied="both",
         shown="set",

@@ -137,8 +137,8 @@ def clocks_and_events() -> None:
 
 
 def waiting(fds: list[int], file: IO[str], data: bytes, buffer: bytearray) -> None:
-    sets = pysyscall.select(fds, (), {file, 3}, 1.5)
-    assert_type(sets, tuple[set[int], set[int], set[int], pysyscall.Timeval | None])
+    ready = pysyscall.select(fds, (), {file, 3}, 1.5)
+    assert_type(ready, tuple[list[int], list[int], list[int], pysyscall.Timeval | None])
     left = pysyscall.pselect6(timeout=pysyscall.Timespec(1), sigmask=[pysyscall.SIGINT])[3]
     assert_type(left, pysyscall.Timespec | None)
     polled = pysyscall.ppoll([(0, pysyscall.POLLIN)], 0.5, set())
