@@ -259,15 +259,20 @@ convert_timespec(module_state *state, const signature *sig, int i, PyObject *val
         memcpy(out, ((struct_object *)value)->data, sizeof(*out));
         return true;
     }
+    long seconds;
+    if (int_in_place(value, &seconds)) {
+        *out = (struct timespec){.tv_sec = seconds};
+        return true;
+    }
     if (PyFloat_Check(value)) {
-        double seconds = PyFloat_AS_DOUBLE(value), whole = floor(seconds);
-        if (isnan(seconds))
+        double given = PyFloat_AS_DOUBLE(value), whole = floor(given);
+        if (isnan(given))
             return refuse(sig, i, PyExc_ValueError, "must be a number of seconds, not NaN");
-        if (fabs(seconds) >= 9.2e18)
+        if (fabs(given) >= 9.2e18)
             return refuse(sig, i, PyExc_OverflowError, "is too many seconds for 64 bits");
         out->tv_sec = (time_t)whole;
         /* Rounded up: a wait is never shorter than what was asked for. */
-        out->tv_nsec = (long)ceil((seconds - whole) * 1e9);
+        out->tv_nsec = (long)ceil((given - whole) * 1e9);
         if (out->tv_nsec >= 1000000000) {
             out->tv_sec++;
             out->tv_nsec = 0;
@@ -280,12 +285,11 @@ convert_timespec(module_state *state, const signature *sig, int i, PyObject *val
     if (number == NULL)
         return false;
     int overflow;
-    long seconds = PyLong_AsLongAndOverflow(number, &overflow);
+    seconds = PyLong_AsLongAndOverflow(number, &overflow);
     Py_DECREF(number);
     if (overflow != 0)
         return refuse(sig, i, PyExc_OverflowError, "is too many seconds for 64 bits");
-    out->tv_sec = seconds;
-    out->tv_nsec = 0;
+    *out = (struct timespec){.tv_sec = seconds};
     return true;
 }
 

@@ -188,8 +188,14 @@ static inline bool
 store_small(const struct_field *field, unsigned char *at, PyObject *value)
 {
     long small;
-    bool is_signed = field->type <= FIELD_S64 ? field->type % 2 != 0 : field->type == FIELD_FD;
-    if ((field->type > FIELD_S64 && !is_signed) || !int_in_place(value, &small))
+    if (!int_in_place(value, &small))
+        return false;
+    if (field->type == FIELD_S64) {
+        memcpy(at, &small, 8);
+        return true;
+    }
+    bool is_signed = field->type < FIELD_S64 ? field->type % 2 != 0 : field->type == FIELD_FD;
+    if (field->type > FIELD_S64 && !is_signed)
         return false;
     int bits = 8 * field->size - is_signed;
     if (bits < 62 && small >> bits != (is_signed && small < 0 ? -1 : 0))

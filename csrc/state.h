@@ -57,7 +57,8 @@ static inline module_state *
 state_of(PyObject *module)
 {
     Py_ssize_t offset = __atomic_load_n(&facts.state_offset, __ATOMIC_RELAXED);
-    return offset != 0 ? *(module_state **)((char *)module + offset) : PyModule_GetState(module);
+    return __builtin_expect(offset != 0, 1) ? *(module_state **)((char *)module + offset)
+                                            : PyModule_GetState(module);
 }
 
 /* Puts a new type into its place, and returns the one that is there then: making it may have run code, or another

@@ -212,7 +212,6 @@ raise_for(const signature *sig, const call *c, long result)
 ALWAYS_INLINE PyObject *
 trampoline(const signature *sig, PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
-    module_state *state = state_of(module);
     PyObject *bound[MAX_ARGUMENTS];
     if (__builtin_expect(kwnames != NULL || nargs < sig->required || nargs > sig->parameters, 0)) {
         if (!bind_arguments(sig, args, nargs, kwnames, bound))
@@ -220,6 +219,7 @@ trampoline(const signature *sig, PyObject *module, PyObject *const *args, Py_ssi
         args = bound;
         nargs = sig->parameters + sig->options;
     }
+    module_state *state = state_of(module);
     if (is_audited(state) && !audit(sig, args, nargs))
         return NULL;
 
