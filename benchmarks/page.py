@@ -128,11 +128,11 @@ def floors(figures: dict[str, Any]) -> str:
         ratios = [f"{one['ours_to_floor']['ratio']:.2f}" for one in (call, beside[call["name"]])]
         if RELEASED not in least:
             ratios[1] = "-"
-        made = f"{least[OURS] / least[MADE]:.2f}"
-        rows.append((f"{call['name']}: {call['shape']}", *columns, *ratios, made))
+        ratios += [f"{least[way] / least[MADE]:.2f}" for way in (OURS, THEIRS)]
+        rows.append((f"{call['name']}: {call['shape']}", *columns, *ratios))
     head = (
         *("", "C loop", "floor", "with a result", "ours", "os", "ours / floor"),
-        *("beside a thread", "ours / with a result"),
+        *("beside a thread", "ours / with a result", "os / with a result"),
     )
     return table(head, rows)
 
@@ -181,8 +181,8 @@ def bulk(figures: dict[str, Any]) -> str:
     return table(("", "ns each", "times as fast as os", "times as fast as pathlib"), rows)
 
 
-MADE = (conditions, kinds, pairs, layers, floors, curve, threads, operations, bulk)
-TABLES: dict[str, Callable[[dict[str, Any]], str]] = {one.__name__: one for one in MADE}
+SECTIONS = (conditions, kinds, pairs, layers, floors, curve, threads, operations, bulk)
+TABLES: dict[str, Callable[[dict[str, Any]], str]] = {one.__name__: one for one in SECTIONS}
 
 
 def measured(folder: Path) -> dict[str, Any]:

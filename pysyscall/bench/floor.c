@@ -143,8 +143,8 @@ static PyObject *
 held_made(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
 {
     (void)self, (void)args, (void)nargs;
-    enter();
-    return like(example);
+    long result = enter();
+    return PyLong_CheckExact(example) ? PyLong_FromLong(result) : like(example);
 }
 
 static PyObject *

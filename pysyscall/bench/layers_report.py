@@ -11,7 +11,7 @@ from pysyscall.bench.report import times
 
 NAME = 40
 HEAD = (
-    f"{'':18}{'':30}{'C loop':>8}{'floor':>8}{'ours':>8}{'os':>8}{'ours/floor':>12}  quartiles"
+    f"{'':23}{'':30}{'C loop':>8}{'floor':>8}{'ours':>8}{'os':>8}{'ours/floor':>12}  quartiles"
     f"{'with a result':>16}{'released':>10}"
 )
 LIMIT_HELD, LIMIT_RELEASED = 1.1, 1.25
@@ -30,7 +30,7 @@ def line(measured: Layers) -> str:
     made = measured.ratio(OURS, MADE)[1]
     other = f"{measured.ratio(OURS, RELEASED)[1]:.2f}" if releases else "-"
     text = (
-        f"{measured.shape.name:18}{measured.shape.shape:30}{columns}"
+        f"{measured.shape.name:23}{measured.shape.shape:30}{columns}"
         f"{ratio:12.2f}  {low:.2f} to {high:.2f}{made:13.2f}{other:>10}"
     )
     return text + (f"  above {limit}" if ratio > limit else "")
