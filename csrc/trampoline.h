@@ -226,9 +226,10 @@ trampoline(const signature *sig, PyObject *module, PyObject *const *args, Py_ssi
     call c;
     room m;
     m.heap.origin = MEMORY_NONE;
-    m.sets.masks = NULL;
     c.made = NULL;
     EACH_ARGUMENT (i) {
+        if (i < sig->count && sig->args[i].kind == KIND_FDSET)
+            m.sets.masks = NULL;
         c.owned[i] = NULL;
         c.viewed[i] = false;
         c.reg[i] = 0;
