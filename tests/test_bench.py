@@ -467,6 +467,15 @@ def test_pairs_alone_and_beside_a_thread(options: tuple[str, ...], threads: int)
     assert re.search(rf"^threads +{threads}$", told, re.MULTILINE)
 
 
+def test_beside_a_thread_libc_does_more() -> None:
+    """Pairs whose sides don't do the same there are left out."""
+    bench = ("-m", "pysyscall", "bench", "pairs", "--rounds", "1", "--filter", "setr")
+    alone, beside = python(*bench), python(*bench, "--second-thread")
+    assert re.search(r"^setresuid ", alone, re.MULTILINE)
+    assert "skipped: setresuid: beside other threads" in beside
+    assert re.search(r"^setrlimit ", beside, re.MULTILINE)
+
+
 @pytest.mark.parametrize(
     "content",
     [

@@ -213,6 +213,8 @@ def _pairs(options: argparse.Namespace) -> int:
             for pair in chosen:
                 bar.step(pair.name)
                 try:
+                    if options.second_thread and pair.of_one_thread:
+                        raise Skip("beside other threads libc's does more: they all follow")
                     results.append(beside.measure(pair, space, limits))
                 except Skip as error:
                     skipped[pair.name] = str(error)

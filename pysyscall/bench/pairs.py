@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pysyscall import table
+
 
 @dataclass(frozen=True, slots=True)
 class Pair:
@@ -17,6 +19,11 @@ class Pair:
     kind: str
     theirs: str
     ours: str
+
+    @property
+    def of_one_thread(self) -> bool:
+        """Whether the call changes one thread alone, where libc makes all of them follow."""
+        return any(info.thread_only for info in table.calls() if info.name == self.name)
 
 
 KINDS = {
