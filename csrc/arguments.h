@@ -373,7 +373,7 @@ convert(module_state *state, const signature *sig, call *c, room *m, int i, PyOb
             set_length(sig, c, m, i, 0);
             return value == NULL || value == Py_False || refuse_type(sig, i, value);
         }
-        c->owned[i] = (PyObject *)struct_new(state, a->type);
+        c->owned[i] = (PyObject *)struct_out(state, a->type, a->size);
         if (c->owned[i] == NULL)
             return false;
         if (a->tells_size)

@@ -80,4 +80,22 @@ struct_type(module_state *state, unsigned index)
     return __builtin_expect(type != NULL, 1) ? type : struct_make_type(state, index);
 }
 
+/* A new struct of `size` bytes, a constant: a small one without a call while there is memory of the last one.
+ * Larger ones aren't worth it, as the compiler would clear them more slowly than memset. */
+static inline __attribute__((always_inline)) struct_object *
+struct_out(module_state *state, unsigned index, Py_ssize_t size)
+{
+    struct_object **spare = &state->spare_structs[index], *object = *spare;
+    PyTypeObject *type = state->struct_types[index];
+    enum { SMALL = 64 };
+    if (size > SMALL || __builtin_expect(object == NULL || type == NULL, 0))
+        return struct_new(state, index);
+    *spare = NULL;
+    PyObject_Init((PyObject *)object, type);
+    object->size = size;
+    object->held = NULL;
+    memset(object->data, 0, (size_t)size);
+    return object;
+}
+
 #endif
