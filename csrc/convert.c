@@ -427,8 +427,12 @@ enum_result(module_state *state, unsigned index, long value)
         Py_INCREF(known);
         member = make_member(index, number);
         bool found = member != NULL && member != number;
-        if (found && PyDict_GET_SIZE(known) < KEPT && PyDict_SetItem(known, number, member) < 0)
-            Py_CLEAR(member);
+        if (found && PyDict_GET_SIZE(known) < KEPT) {
+            /* What the table has, it keeps: another thread may have been first. */
+            PyObject *kept = PyDict_SetDefault(known, number, member);
+            Py_XINCREF(kept);
+            Py_SETREF(member, kept);
+        }
         Py_DECREF(known);
     }
     else if (member != NULL && ONE_AT_A_TIME) {

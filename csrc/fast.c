@@ -184,9 +184,10 @@ fast_clear(PyObject *module)
         Py_CLEAR(state->struct_types[k]);
     for (int k = 0; k < BATCH_TYPES; k++)
         Py_CLEAR(state->batch_types[k]);
-    memset(state->latest, 0, sizeof(state->latest));
-    for (unsigned k = 0; k < ENUM_COUNT; k++)
+    for (unsigned k = 0; k < ENUM_COUNT; k++) {
+        state->latest[k].member = NULL;
         Py_CLEAR(state->members[k]);
+    }
     Py_CLEAR(state->wait_status);
     Py_CLEAR(state->status_zero);
     Py_CLEAR(state->signals);
