@@ -308,6 +308,24 @@ def test_structs_that_tell_their_size() -> None:
     assert call() == call() == got.value
 
 
+def test_structs_that_were_given_as_tuples(keep: Callable[[int], int]) -> None:
+    """They are there when the call is made, long after the tuple was read."""
+    clock = pysyscall.CLOCK_MONOTONIC
+    timers = [keep(pysyscall.timerfd_create(clock, 0)) for _ in range(3)]
+    again = prepare(pysyscall.timerfd_settime, timers[0], 0, ((0, 0), (5000, 0)))
+    b = Batch()
+    for seconds, fd in zip((1000, 2000, 3000), timers, strict=True):
+        b.timerfd_settime(fd, 0, ((0, 0), (seconds, 0)))
+    told = [b.timerfd_gettime(fd) for fd in timers]
+    for _ in range(2):
+        b.run()
+        left = [result.value.it_value.tv_sec for result in told]
+        assert [round(seconds, -2) for seconds in left] == [1000, 2000, 3000]
+    for _ in range(2):
+        again()
+        assert 4995 <= pysyscall.timerfd_gettime(timers[0]).it_value.tv_sec <= 5000
+
+
 def test_entries_of_a_directory(tmp_path: Path) -> None:
     """Of as many bytes as fit, small and large, again and again."""
     for name in (names := {f"entry{k}" + "x" * (k % 50) for k in range(200)}):

@@ -27,6 +27,13 @@ def test_members_come_back(pipe: tuple[int, int]) -> None:
     assert status & 3 == flags.O_WRONLY
 
 
+def test_members_by_turns(pipe: tuple[int, int]) -> None:
+    reader, writer = pipe
+    for _ in range(5):
+        assert pysyscall.fcntl(reader, flags.F_GETFL) & 3 == flags.O_RDONLY
+        assert pysyscall.fcntl(writer, flags.F_GETFL) & 3 == flags.O_WRONLY
+
+
 def test_a_number_that_no_member_has_comes_back_as_it_is() -> None:
     """The kernel's answer is not known to the table: prctl's pdeathsig 40 is a real-time signal."""
     pysyscall.prctl(flags.PR_SET_PDEATHSIG, 40)
