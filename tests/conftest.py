@@ -16,6 +16,7 @@ import pytest
 from children import child
 from mappings import new
 from network import LOOPBACK
+from this_process import alone
 from worlds import World, new_world
 
 import pysyscall
@@ -75,6 +76,7 @@ def handled() -> Iterator[list[int]]:
 @pytest.fixture
 def held_back(handled: list[int]) -> Iterator[list[int]]:
     """The same; SIGUSR1 is blocked, and can be sent to wait."""
+    alone()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
     yield handled
     signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from children import in_child
 from conditions import needs_root
+from this_process import alone
 
 import pysyscall
 from pysyscall import IPC_CREAT, IPC_EXCL, IPC_NOWAIT, IPC_PRIVATE, MqAttr, Sembuf, Sigevent
@@ -347,6 +348,7 @@ def test_mq_getsetattr_sets_nonblock_and_returns_what_was(queue: int) -> None:
 
 def test_mq_notify_sends_a_signal_once(queue: int) -> None:
     number = signal.SIGUSR1
+    alone()
     signal.pthread_sigmask(signal.SIG_BLOCK, {number})
     try:
         event = Sigevent(sigev_value=77, sigev_signo=number, sigev_notify=pysyscall.SIGEV_SIGNAL)

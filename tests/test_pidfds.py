@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from children import child
+from this_process import alone
 
 import pysyscall
 from pysyscall import SiginfoQueue
@@ -80,6 +81,7 @@ def test_pidfd_send_signal_with_info(keep: Callable[[int], int]) -> None:
     pidfd = keep(os.pidfd_open(os.getpid()))
     sent = SiginfoQueue(pysyscall.SI_QUEUE, 99, 1234, 5678, si_signo=number)
     info = pysyscall.Siginfo.from_bytes(sent.to_bytes())
+    alone()
     signal.pthread_sigmask(signal.SIG_BLOCK, {number})
     try:
         pysyscall.pidfd_send_signal(pidfd, number, info)
