@@ -52,6 +52,10 @@ def mean(values: Iterable[float]) -> float:
     return math.exp(statistics.fmean(map(math.log, values)))
 
 
+def by_name(measured: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {one["name"]: one for one in measured}
+
+
 def conditions(figures: dict[str, Any]) -> str:
     facts = figures["pairs"]["conditions"]
     names = ("python", "kernel", "cpu", "virtualisation", "mitigations", "load")
@@ -60,8 +64,7 @@ def conditions(figures: dict[str, Any]) -> str:
 
 def kinds(figures: dict[str, Any]) -> str:
     """A line a kind: times as fast, alone and beside a thread; the share of instructions."""
-    beside = {pair["name"]: pair["ratio"] for pair in figures["pairs_beside"]["pairs"]}
-    counted = {pair["name"]: pair for pair in figures["instructions"]["pairs"]}
+    beside, counted = (by_name(figures[run]["pairs"]) for run in ("pairs_beside", "instructions"))
     rows = []
     for kind, text in [*KINDS.items(), ("", "all")]:
         chosen = [p for p in figures["pairs"]["pairs"] if not kind or p["kind"] == kind]
@@ -76,7 +79,7 @@ def kinds(figures: dict[str, Any]) -> str:
         slowest = min(chosen, key=lambda p: float(p["ratio"]))
         ratio = f"{mean(p['ratio'] for p in chosen):.2f}"
         slow = f"{slowest['ratio']:.2f} {slowest['name']}"
-        two = f"{mean(beside[p['name']] for p in chosen if p['name'] in beside):.2f}"
+        two = f"{mean(beside[p['name']]['ratio'] for p in chosen if p['name'] in beside):.2f}"
         rows.append((text, len(chosen), ratio, slow, two, share))
     head = (
         *("", "pairs", "times as fast", "the slowest of them", "beside a thread"),
@@ -87,8 +90,7 @@ def kinds(figures: dict[str, Any]) -> str:
 
 def pairs(figures: dict[str, Any]) -> str:
     """Every pair."""
-    beside = {pair["name"]: pair["ratio"] for pair in figures["pairs_beside"]["pairs"]}
-    counted = {pair["name"]: pair for pair in figures["instructions"]["pairs"]}
+    beside, counted = (by_name(figures[run]["pairs"]) for run in ("pairs_beside", "instructions"))
     rows = []
     for pair in figures["pairs"]["pairs"]:
         count = counted.get(pair["name"])
@@ -99,7 +101,7 @@ def pairs(figures: dict[str, Any]) -> str:
                 f"{pair['ours']['least']:.0f}",
                 f"{pair['ratio']:.2f}",
                 f"{pair['low']:.2f} to {pair['high']:.2f}",
-                f"{beside[pair['name']]:.2f}" if pair["name"] in beside else "-",
+                f"{beside[pair['name']]['ratio']:.2f}" if pair["name"] in beside else "-",
                 f"{count['theirs']:.0f}" if count else "-",
                 f"{count['ours']:.0f}" if count else "-",
             )
@@ -120,7 +122,7 @@ def layers(figures: dict[str, Any]) -> str:
 
 
 def floors(figures: dict[str, Any]) -> str:
-    beside = {call["name"]: call for call in figures["floors_beside"]["calls"]}
+    beside = by_name(figures["floors_beside"]["calls"])
     rows = []
     for call in figures["floors"]["calls"]:
         least = {name: times["least"] for name, times in call["layers"].items()}

@@ -196,8 +196,8 @@ needs_care(const signature *sig, const operation *op, int i)
     return false;
 }
 
-/* A tuple as the struct of which it has the fields: nothing here is on the stack of the call. NULL, with or
- * without an exception, where it is something else. */
+/* A tuple as the struct of which it has the fields: the single call would put it onto its stack, which an operation
+ * outlives. NULL, with or without an exception, where it is something else. */
 static PyObject *
 struct_of(module_state *state, const argument *a, PyObject *value)
 {

@@ -187,7 +187,7 @@ typedef struct {
     uint8_t parameters;   /* arguments that Python gives */
     uint8_t required;     /* ... of which must be there */
     uint8_t options;      /* what Python gives by name alone, and the kernel gets as part of an argument */
-    bool blocks;          /* releases the GIL */
+    bool blocks;          /* may wait: other threads get the GIL */
     int8_t brief;         /* ... but not where this argument is `brief_most` or less; or -1 */
     long brief_most;
     enum result result;
